@@ -1,0 +1,60 @@
+//! Whether this machine can hold a laboratory.
+//!
+//! A test begins with `if !require::laboratory() { return; }`. Where the machine cannot, the reason is
+//! printed after `SKIPPED:`; with `MASQ_REQUIRE_LAB=1` in the environment that is a failure instead.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::Uid;
+
+/// True where a laboratory can be made. Panics instead of skipping where one is required.
+pub fn laboratory() -> bool {
+    match obstacle() {
+        None => true,
+        Some(reason) => skip(&reason),
+    }
+}
+
+/// Skips a test for a reason of its own.
+pub fn skip(reason: &str) -> bool {
+    assert!(
+        env::var_os("MASQ_REQUIRE_LAB").is_none_or(|value| value != "1"),
+        "the laboratory is required, but: {reason}"
+    );
+    announce(reason);
+    false
+}
+
+fn obstacle() -> Option<String> {
+    if !Uid::effective().is_root() {
+        return Some("needs root to make network namespaces".to_owned());
+    }
+    if !Path::new("/dev/net/tun").exists() {
+        return Some("needs /dev/net/tun".to_owned());
+    }
+    for program in ["ip", "nft", "curl", "dig", "unshare"] {
+        if !has_program(program) {
+            return Some(format!("needs the program {program} (`cargo xtask setup`)"));
+        }
+    }
+    let namespaces = Command::new("unshare")
+        .args(["--net", "true"])
+        .stderr(Stdio::null())
+        .status();
+    if !namespaces.is_ok_and(|status| status.success()) {
+        return Some("needs network namespaces".to_owned());
+    }
+    None
+}
+
+fn has_program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+#[expect(clippy::print_stderr, reason = "a skip is said aloud")]
+fn announce(reason: &str) {
+    eprintln!("SKIPPED: {reason}");
+}
