@@ -1,5 +1,16 @@
+//! The routing core of a Node: circuits, names, rules, configuration.
+//!
+//! All of it is pure: bytes, the time and randomness come in as arguments, decisions and bytes
+//! come out. No socket, no thread, no clock. The shell in `node/` moves the bytes.
+
 #![forbid(unsafe_code)]
 
 pub mod destination;
 pub mod failure;
 pub mod fake_ip;
+pub mod frame;
+pub mod identity;
+pub mod layer;
+pub mod onion;
+pub mod random;
+pub mod replay;
