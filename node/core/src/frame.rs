@@ -13,10 +13,7 @@ mod seal;
 #[cfg(test)]
 mod tests;
 
-pub use message::{
-    Backward, DecodeError, Destination, EncodeError, FailureCode, Forward, Host, HostName,
-    HostNameError, MAX_DETAIL, ResetReason, Target,
-};
+pub use message::{Backward, DecodeError, EncodeError, Forward, Host, MAX_DETAIL, Target};
 pub use open::{OpenError, Opener};
 pub use seal::{Draft, SealError, Sealer};
 

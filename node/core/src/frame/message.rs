@@ -3,12 +3,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 
 use bytes::BytesMut;
 use thiserror::Error;
 
 use super::{Kind, MAX_PAYLOAD};
+use crate::destination::{Destination, HostName, HostNameError};
+use crate::failure::Code;
 
 mod codec;
 
@@ -26,7 +27,7 @@ pub enum Forward<'a> {
     /// A DNS query (RFC 1035, section 4) for the exit's resolver.
     Query(&'a [u8]),
     /// The app or the entry gave the flow up.
-    Reset(ResetReason),
+    Reset(Code),
     /// Nothing.
     KeepAlive,
     /// Nothing, at some length.
@@ -48,13 +49,14 @@ pub enum Backward<'a> {
     Answer(&'a [u8]),
     /// What was asked could not be done.
     Failed {
-        /// The stable code.
-        code: FailureCode,
-        /// A line for the log, at most [`MAX_DETAIL`] bytes, without control characters.
+        /// Why.
+        code: Code,
+        /// A line for the originator's log, of nothing that it does not know of itself; at most
+        /// [`MAX_DETAIL`] bytes, without control characters.
         detail: &'a str,
     },
     /// The remote side or the exit broke the flow off.
-    Reset(ResetReason),
+    Reset(Code),
     /// Nothing.
     KeepAlive,
     /// Nothing, at some length.
@@ -74,15 +76,6 @@ pub enum Target {
     Echo(Host),
 }
 
-/// A host and a port there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Destination {
-    /// The host.
-    pub host: Host,
-    /// The port.
-    pub port: u16,
-}
-
 /// A host by address or by name; a name is resolved at the exit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
@@ -90,35 +83,6 @@ pub enum Host {
     Ip(IpAddr),
     /// A name.
     Name(HostName),
-}
-
-/// A name of 1 to 253 bytes in labels of 1 to 63: letters, digits, `-` and `_`, lower case, no
-/// dot at the end.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostName(Box<str>);
-
-/// The stable code of a failure, as [`crate::frame`] carries it; its meaning is given where
-/// failures are defined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FailureCode(pub u16);
-
-/// Why a flow was broken off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ResetReason {
-    /// The app or the remote side reset its connection.
-    Peer,
-    /// Nothing came for too long.
-    IdleTimeout,
-    /// A Node is shutting down.
-    Shutdown,
-    /// A bound of a Node was reached.
-    Resources,
-    /// The other side did not keep to the protocol.
-    Protocol,
-    /// A link on the way broke.
-    Link,
-    /// A reason of a later version.
-    Other(u16),
 }
 
 /// Why a payload is not a message of its kind.
@@ -176,33 +140,6 @@ pub enum EncodeError {
     },
 }
 
-/// Why text is not a host name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum HostNameError {
-    /// It is empty or longer than 253 bytes.
-    #[error("name of {length} bytes, 1 to 253 are allowed")]
-    Length {
-        /// Its length.
-        length: usize,
-    },
-    /// A label is empty or longer than 63 bytes.
-    #[error("label of {length} bytes at {position}, 1 to 63 are allowed")]
-    Label {
-        /// Where it begins.
-        position: usize,
-        /// Its length.
-        length: usize,
-    },
-    /// A byte is not allowed.
-    #[error("byte {byte:#04x} at {position}, letters, digits, '-' and '_' are allowed")]
-    Byte {
-        /// Where.
-        position: usize,
-        /// Which.
-        byte: u8,
-    },
-}
-
 /// The longest detail of a failure, in bytes of UTF-8.
 pub const MAX_DETAIL: usize = 256;
 
@@ -229,7 +166,7 @@ impl Forward<'_> {
             | Forward::Datagram(bytes)
             | Forward::Query(bytes)
             | Forward::Padding(bytes) => return codec::put_bytes(bytes, out),
-            Forward::Reset(reason) => codec::put_u16(reason.code(), out),
+            Forward::Reset(code) => codec::put_code(*code, out),
             Forward::Fin | Forward::KeepAlive => {}
         }
         Ok(())
@@ -282,7 +219,7 @@ impl Backward<'_> {
             | Backward::Answer(bytes)
             | Backward::Padding(bytes) => return codec::put_bytes(bytes, out),
             Backward::Failed { code, detail } => codec::put_failure(*code, detail, out),
-            Backward::Reset(reason) => codec::put_u16(reason.code(), out),
+            Backward::Reset(code) => codec::put_code(*code, out),
             Backward::Fin | Backward::KeepAlive => {}
         }
         Ok(())
@@ -311,77 +248,16 @@ impl<'a> Backward<'a> {
     }
 }
 
-impl ResetReason {
-    /// The number on the wire.
-    pub fn code(self) -> u16 {
+impl DecodeError {
+    /// The code to end the flow with.
+    pub fn code(&self) -> Code {
         match self {
-            ResetReason::Peer => 1,
-            ResetReason::IdleTimeout => 2,
-            ResetReason::Shutdown => 3,
-            ResetReason::Resources => 4,
-            ResetReason::Protocol => 5,
-            ResetReason::Link => 6,
-            ResetReason::Other(code) => code,
+            DecodeError::Name { .. } => Code::MalformedName,
+            DecodeError::Direction { .. }
+            | DecodeError::Length { .. }
+            | DecodeError::Field { .. }
+            | DecodeError::Text { .. } => Code::BadFrame,
         }
-    }
-}
-
-impl From<u16> for ResetReason {
-    fn from(code: u16) -> Self {
-        match code {
-            1 => ResetReason::Peer,
-            2 => ResetReason::IdleTimeout,
-            3 => ResetReason::Shutdown,
-            4 => ResetReason::Resources,
-            5 => ResetReason::Protocol,
-            6 => ResetReason::Link,
-            code => ResetReason::Other(code),
-        }
-    }
-}
-
-impl HostName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for HostName {
-    type Err = HostNameError;
-
-    fn from_str(text: &str) -> Result<Self, HostNameError> {
-        let text = text.strip_suffix('.').unwrap_or(text);
-        let length = text.len();
-        if !(1..=253).contains(&length) {
-            return Err(HostNameError::Length { length });
-        }
-        let mut position = 0;
-        for label in text.split('.') {
-            let length = label.len();
-            if !(1..=63).contains(&length) {
-                return Err(HostNameError::Label { position, length });
-            }
-            position += length + 1;
-        }
-        let wrong = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
-        if let Some(position) = text.bytes().position(|byte| wrong(&byte)) {
-            let byte = text.as_bytes()[position];
-            return Err(HostNameError::Byte { position, byte });
-        }
-        Ok(HostName(text.to_ascii_lowercase().into()))
-    }
-}
-
-impl fmt::Display for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
     }
 }
 
@@ -390,24 +266,6 @@ impl fmt::Display for Host {
         match self {
             Host::Ip(address) => address.fmt(f),
             Host::Name(name) => name.fmt(f),
-        }
-    }
-}
-
-impl From<SocketAddr> for Destination {
-    fn from(address: SocketAddr) -> Self {
-        Destination {
-            host: Host::Ip(address.ip()),
-            port: address.port(),
-        }
-    }
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Ip(address) => SocketAddr::new(*address, self.port).fmt(f),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{
     KIND_LENGTH, Kind, KindError, LENGTH_LENGTH, MAX_FRAME, MAX_FRAMES, Progress, TAG_LENGTH,
     associated, key, nonce,
 };
+use crate::failure::Code;
 use crate::layer::SecretKey;
 
 /// Opens the frames of one direction.
@@ -65,6 +66,20 @@ pub enum OpenError {
         /// Bytes beyond them.
         bytes: usize,
     },
+}
+
+impl OpenError {
+    /// The code to end the flow with.
+    pub fn code(&self) -> Code {
+        match self {
+            OpenError::Length { .. } | OpenError::Kind { .. } | OpenError::Ended { .. } => {
+                Code::BadFrame
+            }
+            OpenError::Sealed { .. } => Code::Unauthenticated,
+            OpenError::UsedUp => Code::Overloaded,
+            OpenError::Truncated { .. } => Code::LinkLost,
+        }
+    }
 }
 
 impl Opener {

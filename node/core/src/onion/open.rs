@@ -11,6 +11,7 @@ use super::{
     Aead, BLOCK_LENGTH, ENCAPSULATED_LENGTH, HEADER_LENGTH, KEY_GRACE, Kdf, Kem, MAX_AHEAD, Payer,
     REST_LENGTH, Setup, VERSION, apply_header_keystream, info,
 };
+use crate::failure::Code;
 use crate::identity::{NodeId, OnionSecret};
 use crate::replay::{Fingerprint, ReplayCache, ReplayError};
 
@@ -74,6 +75,20 @@ pub enum OnionError {
     /// It came before, or there is no room to remember it.
     #[error("set-up is not admitted")]
     Replay(#[source] ReplayError),
+}
+
+impl OnionError {
+    /// The code to refuse the circuit with.
+    pub fn code(&self) -> Code {
+        match self {
+            OnionError::Version { .. } => Code::Version,
+            OnionError::Sealed => Code::WrongKey,
+            OnionError::Malformed { .. } => Code::MalformedSetup,
+            OnionError::Expired { .. } | OnionError::Ahead { .. } => Code::Expired,
+            OnionError::Replay(ReplayError::Replayed) => Code::Replayed,
+            OnionError::Replay(ReplayError::Full { .. }) => Code::Overloaded,
+        }
+    }
 }
 
 /// Opens a set-up packet that arrived at the Node `id`, with whichever of its onion keys fits.

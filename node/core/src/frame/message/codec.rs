@@ -5,10 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::{BufMut, BytesMut};
 
-use super::{
-    DecodeError, Destination, EncodeError, FailureCode, Host, HostName, HostNameError, MAX_DETAIL,
-    ResetReason, Target,
-};
+use super::{DecodeError, EncodeError, Host, MAX_DETAIL, Target};
+use crate::destination::{Destination, HostName, HostNameError};
+use crate::failure::Code;
 use crate::frame::{Kind, MAX_PAYLOAD};
 
 pub(super) fn put_target(target: &Target, out: &mut BytesMut) {
@@ -62,8 +61,8 @@ pub(super) fn remote(payload: &[u8]) -> Result<Option<SocketAddr>, DecodeError> 
     Ok(Some(SocketAddr::new(ip, port)))
 }
 
-pub(super) fn put_failure(code: FailureCode, detail: &str, out: &mut BytesMut) {
-    out.put_u16(code.0);
+pub(super) fn put_failure(code: Code, detail: &str, out: &mut BytesMut) {
+    put_code(code, out);
     let mut room = MAX_DETAIL;
     let clean = |character: char| {
         if character.is_control() {
@@ -83,10 +82,10 @@ pub(super) fn put_failure(code: FailureCode, detail: &str, out: &mut BytesMut) {
     }
 }
 
-pub(super) fn failure(payload: &[u8]) -> Result<(FailureCode, &str), DecodeError> {
+pub(super) fn failure(payload: &[u8]) -> Result<(Code, &str), DecodeError> {
     let kind = Kind::Failed;
     let mut reader = Reader::new(kind, payload);
-    let code = FailureCode(reader.u16()?);
+    let code = Code::from_number(reader.u16()?);
     if reader.rest.len() > MAX_DETAIL {
         return Err(DecodeError::Text { kind });
     }
@@ -97,11 +96,11 @@ pub(super) fn failure(payload: &[u8]) -> Result<(FailureCode, &str), DecodeError
     Ok((code, detail))
 }
 
-pub(super) fn reset(payload: &[u8]) -> Result<ResetReason, DecodeError> {
+pub(super) fn reset(payload: &[u8]) -> Result<Code, DecodeError> {
     let mut reader = Reader::new(Kind::Reset, payload);
     let code = reader.u16()?;
     reader.end()?;
-    Ok(ResetReason::from(code))
+    Ok(Code::from_number(code))
 }
 
 pub(super) fn nothing(kind: Kind, payload: &[u8]) -> Result<(), DecodeError> {
@@ -118,26 +117,30 @@ pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) -> Result<(), EncodeEr
     Ok(())
 }
 
-pub(super) fn put_u16(value: u16, out: &mut BytesMut) {
-    out.put_u16(value);
+pub(super) fn put_code(code: Code, out: &mut BytesMut) {
+    out.put_u16(code.number());
 }
 
 fn put_destination(target: u8, destination: &Destination, out: &mut BytesMut) {
     out.put_u8(target);
-    put_host(&destination.host, out);
-    out.put_u16(destination.port);
+    match destination {
+        Destination::Name { name, .. } => put_name(name, out),
+        Destination::Address(address) => put_ip(address.ip(), out),
+    }
+    out.put_u16(destination.port());
 }
 
 fn put_host(host: &Host, out: &mut BytesMut) {
     match host {
         Host::Ip(address) => put_ip(*address, out),
-        Host::Name(name) => {
-            out.put_u8(NAME);
-            let length = u8::try_from(name.as_str().len()).expect("a name has at most 253 bytes");
-            out.put_u8(length);
-            out.put_slice(name.as_str().as_bytes());
-        }
+        Host::Name(name) => put_name(name, out),
     }
+}
+
+fn put_name(name: &HostName, out: &mut BytesMut) {
+    out.put_u8(NAME);
+    out.put_u8(u8::try_from(name.as_str().len()).expect("a name has at most 253 bytes"));
+    out.put_slice(name.as_str().as_bytes());
 }
 
 fn put_ip(address: IpAddr, out: &mut BytesMut) {
@@ -172,13 +175,16 @@ impl<'a> Reader<'a> {
     fn destination(&mut self) -> Result<Destination, DecodeError> {
         let host = self.host()?;
         let port = self.u16()?;
-        Ok(Destination { host, port })
+        Ok(match host {
+            Host::Ip(address) => Destination::from(SocketAddr::new(address, port)),
+            Host::Name(name) => Destination::Name { name, port },
+        })
     }
 
     fn host(&mut self) -> Result<Host, DecodeError> {
         match self.u8()? {
             IPV4 => Ok(Host::Ip(self.array::<4>()?.into())),
-            IPV6 => Ok(Host::Ip(self.array::<16>()?.into())),
+            IPV6 => Ok(Host::Ip(IpAddr::from(self.array::<16>()?).to_canonical())),
             NAME => self.name().map(Host::Name),
             other => Err(self.field("host form", other.into())),
         }
@@ -191,12 +197,9 @@ impl<'a> Reader<'a> {
             kind: self.kind,
             source,
         };
-        let text = str::from_utf8(bytes).map_err(|error| {
-            let position = error.valid_up_to();
-            let byte = bytes[position];
-            wrong(HostNameError::Byte { position, byte })
-        })?;
-        text.parse().map_err(wrong)
+        let text = str::from_utf8(bytes)
+            .map_err(|error| wrong(HostNameError::Byte(bytes[error.valid_up_to()])))?;
+        HostName::parse(text).map_err(wrong)
     }
 
     fn u8(&mut self) -> Result<u8, DecodeError> {
