@@ -1,0 +1,148 @@
+//! Where packets wait for the TUN, and smoltcp's view of it.
+//!
+//! Packets are written one behind the other into one arena that starts over when all were handed out:
+//! no allocation and no copy between smoltcp and the TUN. Flows stop being polled when a full-size packet
+//! no longer fits; a reserve beyond that stays for resets, ICMP and datagrams.
+
+use std::collections::VecDeque;
+
+use smoltcp::phy::{
+    Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
+};
+use smoltcp::time::Instant;
+
+#[derive(Debug)]
+pub(crate) struct TransmitQueue {
+    arena: Box<[u8]>,
+    end: usize,
+    packets: VecDeque<(usize, usize)>,
+    mtu: usize,
+    pub(crate) dropped: u64,
+    pub(crate) pushed: u64,
+}
+
+impl TransmitQueue {
+    pub(crate) fn new(capacity: usize, mtu: usize) -> TransmitQueue {
+        let capacity = capacity.max(3 * mtu);
+        TransmitQueue {
+            arena: vec![0; capacity].into_boxed_slice(),
+            end: 0,
+            packets: VecDeque::new(),
+            mtu,
+            dropped: 0,
+            pushed: 0,
+        }
+    }
+
+    /// Whether a flow may be polled for a packet of any size.
+    pub(crate) fn has_room(&self) -> bool {
+        self.arena.len() - self.end >= 2 * self.mtu
+    }
+
+    /// Appends a packet of `len` bytes that `write` fills; false, and counted, when there is no room.
+    pub(crate) fn push(&mut self, len: usize, write: impl FnOnce(&mut [u8]) -> bool) -> bool {
+        let Some(buffer) = self.arena.get_mut(self.end..self.end + len) else {
+            self.dropped += 1;
+            return false;
+        };
+        if len > self.mtu || !write(buffer) {
+            self.dropped += 1;
+            return false;
+        }
+        self.packets.push_back((self.end, len));
+        self.end += len;
+        self.pushed += 1;
+        true
+    }
+
+    pub(crate) fn front(&self) -> Option<&[u8]> {
+        let &(start, len) = self.packets.front()?;
+        Some(&self.arena[start..start + len])
+    }
+
+    pub(crate) fn back(&self) -> Option<&[u8]> {
+        let &(start, len) = self.packets.back()?;
+        Some(&self.arena[start..start + len])
+    }
+
+    pub(crate) fn pop(&mut self) {
+        self.packets.pop_front();
+        if self.packets.is_empty() {
+            self.end = 0;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+}
+
+/// One call's device: the packet being handled, if any, and the queue.
+pub(crate) struct Link<'a> {
+    pub(crate) received: Option<&'a [u8]>,
+    pub(crate) queue: &'a mut TransmitQueue,
+    pub(crate) urgent: bool,
+}
+
+pub(crate) struct Received<'a>(&'a [u8]);
+
+pub(crate) struct Transmit<'a>(&'a mut TransmitQueue);
+
+pub(crate) fn capabilities(mtu: usize) -> DeviceCapabilities {
+    let mut checksum = ChecksumCapabilities::default();
+    checksum.ipv4 = Checksum::Tx;
+    checksum.tcp = Checksum::Tx;
+    checksum.udp = Checksum::Tx;
+    let mut capabilities = DeviceCapabilities::default();
+    capabilities.medium = Medium::Ip;
+    capabilities.max_transmission_unit = mtu;
+    capabilities.checksum = checksum;
+    capabilities
+}
+
+impl Device for Link<'_> {
+    type RxToken<'a>
+        = Received<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = Transmit<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
+        let packet = self.received.take()?;
+        Some((Received(packet), Transmit(self.queue)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Transmit<'_>> {
+        (self.urgent || self.queue.has_room()).then_some(Transmit(self.queue))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        capabilities(self.queue.mtu)
+    }
+}
+
+impl RxToken for Received<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0)
+    }
+}
+
+impl TxToken for Transmit<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let mut result = None;
+        let queue = self.0;
+        if len <= queue.mtu && queue.arena.len() - queue.end >= len {
+            queue.push(len, |buffer| {
+                result = Some(f(buffer));
+                true
+            });
+        } else {
+            queue.dropped += 1;
+            result = Some(f(&mut vec![0; len]));
+        }
+        result.expect("push runs the closure when the packet fits the arena")
+    }
+}

@@ -1,0 +1,155 @@
+//! The program's side of the TUN in tests: a smoltcp host of its own, and a channel that may be bad.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use masq_stack::Stack;
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant as WireInstant;
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
+
+pub struct Host {
+    pub interface: Interface,
+    pub sockets: SocketSet<'static>,
+    pub wire: Wire,
+    start: Instant,
+}
+
+#[derive(Default)]
+pub struct Wire {
+    pub to_host: VecDeque<Vec<u8>>,
+    pub from_host: VecDeque<Vec<u8>>,
+    pub mtu: usize,
+}
+
+impl Host {
+    pub fn new(now: Instant, mtu: usize) -> Host {
+        let mut wire = Wire {
+            mtu,
+            ..Wire::default()
+        };
+        let mut interface = Interface::new(
+            Config::new(HardwareAddress::Ip),
+            &mut wire,
+            WireInstant::ZERO,
+        );
+        interface.update_ip_addrs(|addresses| {
+            addresses
+                .push(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 24))
+                .unwrap();
+            addresses
+                .push(IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1), 64))
+                .unwrap();
+        });
+        interface
+            .routes_mut()
+            .add_default_ipv4_route(Ipv4Address::new(10, 0, 0, 2))
+            .unwrap();
+        interface
+            .routes_mut()
+            .add_default_ipv6_route(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 2))
+            .unwrap();
+        Host {
+            interface,
+            sockets: SocketSet::new(Vec::new()),
+            wire,
+            start: now,
+        }
+    }
+
+    pub fn connect(&mut self, to: SocketAddr, port: u16, buffer: usize) -> SocketHandle {
+        let ring = || tcp::SocketBuffer::new(vec![0; buffer]);
+        let mut socket = tcp::Socket::new(ring(), ring());
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(None);
+        socket.connect(self.interface.context(), to, port).unwrap();
+        self.sockets.add(socket)
+    }
+
+    pub fn socket(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(handle)
+    }
+
+    pub fn poll(&mut self, now: Instant) {
+        self.interface
+            .poll(self.wire_time(now), &mut self.wire, &mut self.sockets);
+    }
+
+    pub fn poll_at(&mut self, now: Instant) -> Option<Instant> {
+        let wire_now = self.wire_time(now);
+        let at = self.interface.poll_at(wire_now, &self.sockets)?;
+        let at = u64::try_from(at.total_micros()).unwrap_or(0);
+        Some((self.start + Duration::from_micros(at)).max(now + Duration::from_millis(1)))
+    }
+
+    fn wire_time(&self, now: Instant) -> WireInstant {
+        WireInstant::from_micros((now - self.start).as_micros() as i64)
+    }
+}
+
+/// Carries packets both ways until neither side has any more to send at this moment.
+pub fn exchange(host: &mut Host, stack: &mut Stack, now: Instant) {
+    loop {
+        host.poll(now);
+        let mut moved = false;
+        while let Some(mut packet) = host.wire.from_host.pop_front() {
+            stack.handle_packet(&mut packet, now);
+            moved = true;
+        }
+        while let Some(packet) = stack.poll_transmit(now) {
+            host.wire.to_host.push_back(packet.to_vec());
+            stack.transmitted();
+            moved = true;
+        }
+        if !moved {
+            return;
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
+pub fn origin() -> Instant {
+    Instant::now()
+}
+
+impl Device for Wire {
+    type RxToken<'a> = Received;
+    type TxToken<'a> = Sent<'a>;
+
+    fn receive(&mut self, _: WireInstant) -> Option<(Received, Sent<'_>)> {
+        let packet = self.to_host.pop_front()?;
+        Some((Received(packet), Sent(&mut self.from_host)))
+    }
+
+    fn transmit(&mut self, _: WireInstant) -> Option<Sent<'_>> {
+        Some(Sent(&mut self.from_host))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.mtu;
+        capabilities
+    }
+}
+
+pub struct Received(Vec<u8>);
+pub struct Sent<'a>(&'a mut VecDeque<Vec<u8>>);
+
+impl RxToken for Received {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(&self.0)
+    }
+}
+
+impl TxToken for Sent<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let mut packet = vec![0; len];
+        let result = f(&mut packet);
+        self.0.push_back(packet);
+        result
+    }
+}
