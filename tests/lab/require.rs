@@ -4,8 +4,11 @@
 //! printed after `SKIPPED:`; with `MASQ_REQUIRE_LAB=1` in the environment that is a failure instead.
 
 use std::env;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use nix::unistd::Uid;
 
@@ -54,7 +57,15 @@ fn has_program(name: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
+/// On the terminal, and in the file that `cargo xtask test` prints at its end.
 #[expect(clippy::print_stderr, reason = "a skip is said aloud")]
 fn announce(reason: &str) {
-    eprintln!("SKIPPED: {reason}");
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    eprintln!("SKIPPED: {test}: {reason}");
+    if let Some(path) = env::var_os("MASQ_SKIP_LOG") {
+        let line = format!("{test}: {reason}\n");
+        let log = OpenOptions::new().create(true).append(true).open(path);
+        // Best effort: the terminal has it already.
+        let _ = log.and_then(|mut log| log.write_all(line.as_bytes()));
+    }
 }

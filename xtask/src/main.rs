@@ -1,1 +1,51 @@
-fn main() {}
+//! `cargo xtask COMMAND`: everything a developer runs, and exactly what CI runs.
+//!
+//! A thin caller of programs: it installs what is missing, builds, and starts. What needs more than that
+//! lives in the crate it is about (the demo and the benchmark: `masq-lab` in `tests/`).
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod fuzz_replay;
+mod laboratory;
+mod setup;
+mod steps;
+mod test;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Every developer command")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what the other commands need and the machine does not have
+    Setup(setup::Options),
+    /// Bring up a private mesh, send unmodified programs through it, show what happened
+    Demo(laboratory::Arguments),
+    /// Run every test: units, properties, laboratory, documents, fuzz corpora
+    Test(test::Options),
+    /// Measure, beside the direct path and the peers that are installed
+    Bench(laboratory::Arguments),
+    /// Feed the committed fuzz corpora to their targets
+    FuzzReplay,
+    /// Format, lints, documents, dependency direction, licences, unused dependencies
+    Check,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Setup(options) => setup::run(&options),
+        Command::Demo(arguments) => laboratory::run("demo", &arguments),
+        Command::Test(options) => test::run(&options),
+        Command::Bench(arguments) => laboratory::run("bench", &arguments),
+        Command::FuzzReplay => fuzz_replay::run(),
+        Command::Check => check::run(),
+    }
+}

@@ -1,0 +1,56 @@
+//! `check`: everything that can be said about the tree without running it.
+
+mod arrows;
+mod sources;
+
+use anyhow::Result;
+
+use crate::setup;
+use crate::steps::{self, Steps};
+use crate::workspace::{cargo, metadata};
+
+pub(crate) fn run() -> Result<()> {
+    setup::ensure(setup::Need::Check)?;
+    let mut steps = Steps::default();
+    steps.command("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    steps.step("dependency direction", || arrows::check(&metadata()?))?;
+    steps.step("sources", || sources::check(&metadata()?))?;
+    steps.command(
+        "lints",
+        &mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )?;
+    steps.command(
+        "documents",
+        cargo(&[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--locked",
+        ])
+        .env("RUSTDOCFLAGS", "-D warnings"),
+    )?;
+    steps.command(
+        "bans, licences, sources of dependencies",
+        &mut cargo(&[
+            "deny",
+            "--workspace",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ]),
+    )?;
+    steps.command("unused dependencies", &mut cargo(&["machete"]))?;
+    steps.summary();
+    steps::say("check: all is well");
+    Ok(())
+}
