@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod destination;
 pub mod failure;
 pub mod fake_ip;

@@ -1,0 +1,104 @@
+//! The table of keys: name, default, what may stand there.
+
+/// One key of the configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The name in the file.
+    pub name: &'static str,
+    /// The value that stands when the key is absent; `None` means nothing does.
+    pub default: Option<&'static str>,
+    /// What may stand there, with an example.
+    pub range: &'static str,
+}
+
+/// Every key that a file may have, in the order of `docs/example-config.toml`.
+pub const KEYS: &[Key] = &[
+    key(
+        "chain",
+        Some("base-mainnet"),
+        "one of base-mainnet, base-sepolia, polygon-mainnet, polygon-amoy, eth-mainnet, eth-ropsten, dev",
+    ),
+    key(
+        "neighborhood-mode",
+        Some("standard"),
+        "one of standard, originate-only, consume-only, zero-hop",
+    ),
+    key(
+        "data-directory",
+        None,
+        "a path, for example \"/home/user/.local/share/MASQ/base-mainnet\"",
+    ),
+    key(
+        "ip",
+        None,
+        "an IPv4 or IPv6 address that other Nodes can reach, for example \"203.0.113.7\"",
+    ),
+    key("clandestine-port", None, "1025 to 65535, for example 4747"),
+    key(
+        "neighbors",
+        None,
+        "descriptors with commas between, for example \"masq://base-mainnet:KEY@203.0.113.9:4747\", KEY being 43 characters of base64url",
+    ),
+    key("min-hops", Some("3"), "1 to 6, for example 3"),
+    key(
+        "nodes-file",
+        None,
+        "a path to a file of Node records, for example \"/etc/masq/nodes.jsonl\"",
+    ),
+    key(
+        "dns-servers",
+        None,
+        "IP addresses with commas between, each with an optional port, for example \"9.9.9.9,[2620:fe::fe]:53\"",
+    ),
+    key(
+        "log-level",
+        Some("info"),
+        "one of off, error, warn, info, debug, trace",
+    ),
+    key(
+        "real-user",
+        None,
+        "uid:gid:home, any of them empty, the ids not 0, for example \"1000:1000:/home/user\"",
+    ),
+    key("capture", Some("true"), "true or false"),
+    key(
+        "tun-name",
+        Some("masq0"),
+        "1 to 15 letters, digits, '-', '_' or '.', for example \"masq0\"",
+    ),
+    key("exit", None, "true or false"),
+    key("exit-allow-private", Some("false"), "true or false"),
+    key(
+        "exit-blocked-ports",
+        Some("25"),
+        "ports 1 to 65535 with commas between, or none, for example \"25,465\"",
+    ),
+    key(
+        "country",
+        None,
+        "two capital letters of ISO 3166-1, for example \"CZ\"",
+    ),
+    key(
+        "exit-country",
+        None,
+        "two capital letters of ISO 3166-1, several with commas between, for example \"CZ,CH\"",
+    ),
+    key(
+        "flow-log",
+        None,
+        "a path, for example \"/var/log/masq/flows.jsonl\"",
+    ),
+    key(
+        "journal-directory",
+        Some("/var/lib/masq/journal"),
+        "a path, for example \"/var/lib/masq/journal\"",
+    ),
+];
+
+const fn key(name: &'static str, default: Option<&'static str>, range: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        range,
+    }
+}
