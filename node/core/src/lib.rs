@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod datagram;
+pub mod descriptor;
 pub mod destination;
 pub mod failure;
 pub mod fake_ip;
