@@ -2,13 +2,13 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::process::{self, Process};
 use crate::{namespace, wait};
@@ -129,15 +129,25 @@ impl Host {
         namespace::inside(&self.namespace, work)
     }
 
-    /// Waits until something accepts TCP connections on this port of this host.
-    pub fn await_port(&self, address: IpAddr, port: u16) -> Result<()> {
-        self.inside(|| {
-            wait::until(
-                &format!("{} listens on {address}:{port}", self.name),
-                Duration::from_secs(10),
-                || std::net::TcpStream::connect((address, port)).is_ok(),
-            )
-        })??;
+    /// Waits until `process` accepts TCP connections on this port of this host.
+    pub fn await_port(&self, process: &mut Process, port: u16) -> Result<()> {
+        let listens = || {
+            self.inside(|| TcpStream::connect((self.v4, port)).is_ok())
+                .unwrap_or(false)
+        };
+        let limit = Duration::from_secs(10);
+        wait::until(
+            &format!("a listener on port {port} of {}", self.name),
+            limit,
+            || listens() || !process.is_running(),
+        )?;
+        if !process.is_running() {
+            bail!(
+                "the listener on port {port} of {} ended:\n{}",
+                self.name,
+                process::tail(&process.log(), 20)
+            );
+        }
         Ok(())
     }
 

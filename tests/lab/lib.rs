@@ -15,6 +15,7 @@
 )]
 
 pub mod authority;
+pub mod bench;
 pub mod content;
 pub mod flow_log;
 pub mod host;

@@ -1,7 +1,8 @@
 //! `masq-lab`: the laboratory's own programs, one subcommand each.
 //!
 //! `exec` enters a host and becomes another program; `janitor` removes a laboratory whose owner is gone;
-//! `origin`, `dns` and `load` are the services and the traffic.
+//! `origin`, `dns` and `load` are the services and the traffic, `bench` the
+//! measurement.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +16,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use masq_lab::origin::{self, dns::Zone};
-use masq_lab::{ZONE, janitor, load, namespace};
+use masq_lab::{ZONE, bench, janitor, load, namespace};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
@@ -51,6 +52,8 @@ enum Program {
         #[arg(long)]
         v6: Ipv6Addr,
     },
+    /// Measure the Node, the direct path and the peers
+    Bench(bench::Options),
     /// Make or serve traffic to measure
     #[command(subcommand)]
     Load(load::Command),
@@ -87,6 +90,7 @@ fn main() -> Result<()> {
             v4,
             v6,
         })),
+        Program::Bench(options) => bench::run(&options),
         Program::Load(command) => load::run(command),
     }
 }

@@ -83,7 +83,7 @@ impl Site {
             .arg(&files.certificate)
             .arg("--key")
             .arg(&files.key);
-        let origin_process = origin.spawn("origin", command)?;
+        let mut origin_process = origin.spawn("origin", command)?;
         let mut command = dns.command(&tool)?;
         command.args([
             "dns",
@@ -92,9 +92,9 @@ impl Site {
             "--v6",
             &origin.v6().to_string(),
         ]);
-        let dns_process = dns.spawn("dns", command)?;
-        origin.await_port(origin.v4().into(), 443)?;
-        dns.await_port(dns.v4().into(), 53)?;
+        let mut dns_process = dns.spawn("dns", command)?;
+        origin.await_port(&mut origin_process, 443)?;
+        dns.await_port(&mut dns_process, 53)?;
         Ok(Self {
             origin,
             dns,
