@@ -10,27 +10,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::config::Chain;
 use crate::identity::NodeId;
-
-/// The blockchain that a Node is paid on; Nodes of different chains do not link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Chain {
-    /// Polygon PoS.
-    PolygonMainnet,
-    /// Ethereum.
-    EthMainnet,
-    /// Base.
-    #[default]
-    BaseMainnet,
-    /// Base's test network.
-    BaseSepolia,
-    /// Polygon's test network.
-    PolygonAmoy,
-    /// Ethereum's former test network.
-    EthRopsten,
-    /// A private network.
-    Dev,
-}
 
 /// What reaches one Node.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -51,7 +32,7 @@ pub enum DescriptorError {
         text: String,
     },
     /// The chain is unknown.
-    #[error("\"{name}\" is not a chain: use one of {}", Chain::names())]
+    #[error("\"{name}\" is not a chain: use one of {}", chain_names())]
     Chain {
         /// Its name, shortened.
         name: String,
@@ -92,36 +73,6 @@ pub const MAX_PORTS: usize = 16;
 
 const FORM: &str = "masq://CHAIN:ID@IP:PORT";
 const SCHEME: &str = "masq://";
-
-impl Chain {
-    /// All chains.
-    pub const ALL: [Chain; 7] = [
-        Chain::PolygonMainnet,
-        Chain::EthMainnet,
-        Chain::BaseMainnet,
-        Chain::BaseSepolia,
-        Chain::PolygonAmoy,
-        Chain::EthRopsten,
-        Chain::Dev,
-    ];
-
-    /// The name in descriptors and in the configuration.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Chain::PolygonMainnet => "polygon-mainnet",
-            Chain::EthMainnet => "eth-mainnet",
-            Chain::BaseMainnet => "base-mainnet",
-            Chain::BaseSepolia => "base-sepolia",
-            Chain::PolygonAmoy => "polygon-amoy",
-            Chain::EthRopsten => "eth-ropsten",
-            Chain::Dev => "dev",
-        }
-    }
-
-    fn names() -> String {
-        Chain::ALL.map(Chain::name).join(", ")
-    }
-}
 
 impl Descriptor {
     /// Joins the parts; they are held to the same rules as text.
@@ -191,19 +142,6 @@ impl Descriptor {
     }
 }
 
-impl FromStr for Chain {
-    type Err = DescriptorError;
-
-    fn from_str(text: &str) -> Result<Self, DescriptorError> {
-        Chain::ALL
-            .into_iter()
-            .find(|chain| chain.name() == text)
-            .ok_or_else(|| DescriptorError::Chain {
-                name: shorten(text),
-            })
-    }
-}
-
 impl FromStr for Descriptor {
     type Err = DescriptorError;
 
@@ -220,7 +158,7 @@ impl FromStr for Descriptor {
         }
         .ok_or_else(form)?;
 
-        let chain = chain.parse()?;
+        let chain = parse_chain(chain)?;
         let id = id
             .parse()
             .map_err(|_| DescriptorError::Id { text: shorten(id) })?;
@@ -236,12 +174,6 @@ impl FromStr for Descriptor {
         }
         let ports = ports.split('/').map(port).collect::<Result<_, _>>()?;
         Descriptor::new(chain, id, ip, ports)
-    }
-}
-
-impl fmt::Display for Chain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -263,6 +195,19 @@ impl fmt::Debug for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+fn parse_chain(text: &str) -> Result<Chain, DescriptorError> {
+    Chain::ALL
+        .into_iter()
+        .find(|chain| chain.name() == text)
+        .ok_or_else(|| DescriptorError::Chain {
+            name: shorten(text),
+        })
+}
+
+fn chain_names() -> String {
+    Chain::ALL.map(Chain::name).join(", ")
 }
 
 fn port(text: &str) -> Result<u16, DescriptorError> {

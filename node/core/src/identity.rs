@@ -187,6 +187,13 @@ impl OnionSecret {
         self.validity
     }
 
+    /// Whether it still opens, or already opens, set-ups of originators whose clock differs.
+    pub fn opens_at(&self, now_unix: u64) -> bool {
+        let begin = self.validity.not_before.saturating_sub(GRACE);
+        let end = self.validity.not_after.saturating_add(GRACE);
+        (begin..=end).contains(&now_unix)
+    }
+
     pub(crate) fn private(&self) -> &<X25519HkdfSha256 as Kem>::PrivateKey {
         &self.private
     }
@@ -281,10 +288,10 @@ impl Identity {
         }
     }
 
-    /// Adds a fresh onion key and drops those that ended before `now_unix`.
+    /// Adds a fresh onion key and drops those that open nothing any more.
     pub fn rotate(&mut self, validity: Validity, now_unix: u64, rng: &mut impl CryptoRng) {
         self.onion
-            .retain(|secret| secret.validity.not_after >= now_unix);
+            .retain(|secret| secret.validity.not_after.saturating_add(GRACE) >= now_unix);
         self.onion.truncate(MAX_ONION_KEYS - 1);
         self.onion.insert(0, OnionSecret::generate(validity, rng));
     }
@@ -413,6 +420,13 @@ const PKCS8_PREFIX: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
 
+/// How long before and after its validity an onion key opens, in seconds: the life of a set-up
+/// and 90 s of clock difference.
+const GRACE: u64 = 240;
+
 /// Onion keys an identity holds at once: the current one, its predecessors still in use by those
 /// who have not heard yet, and one to come.
 pub const MAX_ONION_KEYS: usize = 4;
+
+#[cfg(test)]
+mod tests;

@@ -16,4 +16,5 @@ pub mod identity;
 pub mod layer;
 pub mod onion;
 pub mod random;
+pub mod record;
 pub mod replay;

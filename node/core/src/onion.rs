@@ -140,7 +140,3 @@ const EXPIRY_STEP: u64 = 60;
 /// The furthest in the future that a hop believes an expiry: what it has to remember is bounded
 /// by it. Covers a full life plus 90 s of clock difference.
 const MAX_AHEAD: u64 = 240;
-
-/// How long before and after its validity an onion key still opens: a set-up's life and clocks
-/// that differ.
-const KEY_GRACE: u64 = MAX_AHEAD;

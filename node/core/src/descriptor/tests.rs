@@ -83,7 +83,7 @@ fn a_wrong_part_is_named_with_its_remedy() {
     let cases = [
         (
             format!("masq://base:{ID}@192.0.2.1:5000"),
-            "\"base\" is not a chain: use one of polygon-mainnet, eth-mainnet",
+            "\"base\" is not a chain: use one of base-mainnet, base-sepolia",
         ),
         (
             "masq://dev:AQE@192.0.2.1:5000".to_owned(),

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::body::{self, Body, Role};
 use super::keys::{ExitKeys, Exporter, RelayKeys};
 use super::{
-    Aead, BLOCK_LENGTH, ENCAPSULATED_LENGTH, HEADER_LENGTH, KEY_GRACE, Kdf, Kem, MAX_AHEAD, Payer,
+    Aead, BLOCK_LENGTH, ENCAPSULATED_LENGTH, HEADER_LENGTH, Kdf, Kem, MAX_AHEAD, Payer,
     REST_LENGTH, Setup, VERSION, apply_header_keystream, info,
 };
 use crate::failure::Code;
@@ -108,7 +108,7 @@ pub fn open(
     let info = info(id);
     let (plain, context) = secrets
         .iter()
-        .filter(|secret| usable(secret, now_unix))
+        .filter(|secret| secret.opens_at(now_unix))
         .find_map(|secret| block.unseal(secret, &info))
         .ok_or(OnionError::Sealed)?;
     let body = Body::decode(&plain).map_err(|field| OnionError::Malformed { field })?;
@@ -138,13 +138,6 @@ pub fn open(
         Role::Exit => ExitKeys::export(&context).map(|keys| Opened::Exit { keys, payer }),
     };
     opened.map_err(|_| OnionError::Sealed)
-}
-
-fn usable(secret: &OnionSecret, now_unix: u64) -> bool {
-    let validity = secret.validity();
-    let begin = validity.not_before().saturating_sub(KEY_GRACE);
-    let end = validity.not_after().saturating_add(KEY_GRACE);
-    (begin..=end).contains(&now_unix)
 }
 
 type Context = hpke::aead::AeadCtxR<Aead, Kdf, Kem>;

@@ -1,0 +1,227 @@
+//! What a Node says about itself to the whole mesh (W-7): its onion key, what it does for others,
+//! where it is and whom it is linked with; signed, and without any address.
+//!
+//! A [`NodeRecord`] is always verified: reading one checks its signatures before anything in it
+//! is believed. The JSON form is one line of a nodes file; the canonical bytes are what is signed.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::config::CountryCode;
+use crate::identity::{Identity, IdentityError, NodeId, OnionPublicKey, SignedOnionKey};
+
+mod json;
+#[cfg(test)]
+mod tests;
+
+/// The most neighbors in one record.
+pub const MAX_NEIGHBORS: usize = 64;
+
+/// The longest JSON text that is looked at, in bytes.
+pub const MAX_JSON: usize = 8 * 1024;
+
+/// What a Node offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Roles {
+    /// Passes circuits on.
+    pub relay: bool,
+    /// Ends circuits and connects to the Internet.
+    pub exit: bool,
+}
+
+/// A Node's verified statement about itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeRecord {
+    id: NodeId,
+    onion: SignedOnionKey,
+    content: Content,
+    signature: [u8; 64],
+}
+
+/// What a Node says of itself beside its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Counts up with every change; of two records the higher one holds.
+    pub version: u64,
+    /// What it offers.
+    pub roles: Roles,
+    /// The country it is in, `ZZ` when unknown.
+    pub country: CountryCode,
+    /// The Nodes it is linked with; at most [`MAX_NEIGHBORS`], itself not among them.
+    pub neighbors: Vec<NodeId>,
+}
+
+/// Why a record is not believed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RecordError {
+    /// The text is longer than any record.
+    #[error("record of {length} bytes, at most {MAX_JSON} are read")]
+    TooLong {
+        /// Its length.
+        length: usize,
+    },
+    /// The text is not the JSON of a record.
+    #[error("record is not readable: {what}")]
+    Json {
+        /// What the reader met and where.
+        what: String,
+    },
+    /// A field does not hold what it should.
+    #[error("record has a wrong {field}: {remedy}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What belongs there.
+        remedy: &'static str,
+    },
+    /// Too many neighbors.
+    #[error("record with {count} neighbors: at most {MAX_NEIGHBORS} are allowed")]
+    Neighbors {
+        /// How many.
+        count: usize,
+    },
+    /// A signature does not match.
+    #[error("{part} of the record is not authentic: fetch it again from the Node it describes")]
+    Signature {
+        /// What it covers.
+        part: &'static str,
+        /// Why.
+        #[source]
+        source: IdentityError,
+    },
+}
+
+impl NodeRecord {
+    /// Signs what this Node says of itself. Neighbors are put in order, repeated ones joined.
+    pub fn sign(identity: &Identity, mut content: Content) -> Result<Self, RecordError> {
+        content.neighbors.sort_unstable();
+        content.neighbors.dedup();
+        let id = identity.id();
+        content.check(&id)?;
+        let onion = identity.signed_onion_key();
+        let signature = identity.sign(&content.signed_bytes(&id, &onion));
+        Ok(NodeRecord {
+            id,
+            onion,
+            content,
+            signature,
+        })
+    }
+
+    /// Reads one record and verifies it.
+    pub fn from_json(text: &str) -> Result<Self, RecordError> {
+        json::read(text)
+    }
+
+    /// The record as one line of JSON, without the line end.
+    pub fn to_json(&self) -> String {
+        json::write(self)
+    }
+
+    /// Whose it is.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Its onion key with validity and signature.
+    pub fn onion(&self) -> &SignedOnionKey {
+        &self.onion
+    }
+
+    /// Its onion key, if it is valid at this time.
+    pub fn onion_key_at(&self, now_unix: u64) -> Option<OnionPublicKey> {
+        self.onion
+            .validity()
+            .contains(now_unix)
+            .then(|| self.onion.key())
+    }
+
+    /// What it offers.
+    pub fn roles(&self) -> Roles {
+        self.content.roles
+    }
+
+    /// Where it is.
+    pub fn country(&self) -> CountryCode {
+        self.content.country
+    }
+
+    /// Whom it is linked with, in ascending order.
+    pub fn neighbors(&self) -> &[NodeId] {
+        &self.content.neighbors
+    }
+
+    /// Counts up with every change.
+    pub fn version(&self) -> u64 {
+        self.content.version
+    }
+
+    /// Joins the parts once both signatures are verified.
+    fn verified(
+        id: NodeId,
+        onion: SignedOnionKey,
+        content: Content,
+        signature: [u8; 64],
+    ) -> Result<Self, RecordError> {
+        content.check(&id)?;
+        let refused = |part| move |source| RecordError::Signature { part, source };
+        id.verify(&content.signed_bytes(&id, &onion), &signature)
+            .map_err(refused("content"))?;
+        onion.verify(&id).map_err(refused("onion key"))?;
+        Ok(NodeRecord {
+            id,
+            onion,
+            content,
+            signature,
+        })
+    }
+}
+
+impl Content {
+    fn check(&self, id: &NodeId) -> Result<(), RecordError> {
+        let count = self.neighbors.len();
+        if count > MAX_NEIGHBORS {
+            return Err(RecordError::Neighbors { count });
+        }
+        let ascending = self.neighbors.is_sorted_by(|one, next| one < next);
+        if !ascending || self.neighbors.contains(id) {
+            return Err(RecordError::Field {
+                field: "neighbors",
+                remedy: "each id once, in ascending order, without the Node's own",
+            });
+        }
+        Ok(())
+    }
+
+    /// The canonical bytes (W-7.2): every record has exactly one form.
+    fn signed_bytes(&self, id: &NodeId, onion: &SignedOnionKey) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256 + 32 * self.neighbors.len());
+        bytes.extend_from_slice(TAG);
+        bytes.extend_from_slice(id.as_bytes());
+        bytes.extend_from_slice(onion.key().as_bytes());
+        bytes.extend_from_slice(&onion.validity().not_before().to_be_bytes());
+        bytes.extend_from_slice(&onion.validity().not_after().to_be_bytes());
+        bytes.extend_from_slice(onion.signature());
+        bytes.extend_from_slice(&self.version.to_be_bytes());
+        bytes.push(u8::from(self.roles.relay) | u8::from(self.roles.exit) << 1);
+        bytes.extend_from_slice(self.country.as_str().as_bytes());
+        bytes.push(u8::try_from(self.neighbors.len()).expect("at most MAX_NEIGHBORS"));
+        for neighbor in &self.neighbors {
+            bytes.extend_from_slice(neighbor.as_bytes());
+        }
+        bytes
+    }
+}
+
+impl fmt::Debug for NodeRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeRecord")
+            .field("id", &self.id)
+            .field("onion", &self.onion.key())
+            .field("content", &self.content)
+            .finish_non_exhaustive()
+    }
+}
+
+const TAG: &[u8] = b"masq-record-v1\0";
