@@ -17,6 +17,7 @@
 pub mod authority;
 pub mod bench;
 pub mod content;
+pub mod demo;
 pub mod flow_log;
 pub mod host;
 pub mod janitor;

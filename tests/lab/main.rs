@@ -2,7 +2,7 @@
 //!
 //! `exec` enters a host and becomes another program; `janitor` removes a laboratory whose owner is gone;
 //! `origin`, `dns` and `load` are the services and the traffic, `bench` the
-//! measurement.
+//! measurement, `demo` the show.
 
 #![forbid(unsafe_code)]
 
@@ -16,7 +16,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use masq_lab::origin::{self, dns::Zone};
-use masq_lab::{ZONE, bench, janitor, load, namespace};
+use masq_lab::{ZONE, bench, demo, janitor, load, namespace};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
@@ -52,6 +52,8 @@ enum Program {
         #[arg(long)]
         v6: Ipv6Addr,
     },
+    /// A private mesh with unmodified programs on it
+    Demo(demo::Options),
     /// Measure the Node, the direct path and the peers
     Bench(bench::Options),
     /// Make or serve traffic to measure
@@ -90,6 +92,7 @@ fn main() -> Result<()> {
             v4,
             v6,
         })),
+        Program::Demo(options) => demo::run(&options),
         Program::Bench(options) => bench::run(&options),
         Program::Load(command) => load::run(command),
     }

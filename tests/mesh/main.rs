@@ -3,4 +3,15 @@
 //! They need root, TUN and network namespaces; where these are missing they say `SKIPPED:` and why, and
 //! fail if `MASQ_REQUIRE_LAB=1`.
 
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(clippy::disallowed_methods, reason = "real processes take real time")]
+
+mod capture;
+mod crash;
+mod endings;
 mod laboratory;
+mod masq_run;
+mod names;
+mod support;
+mod transfer;

@@ -28,7 +28,7 @@ const NEXTEST: Tool = Tool {
 };
 const DENY: Tool = Tool {
     program: "cargo-deny",
-    version: "0.19",
+    version: "0.20",
 };
 const MACHETE: Tool = Tool {
     program: "cargo-machete",

@@ -1,0 +1,107 @@
+//! The whole machine captured, without a mesh: the Node as a transparent proxy.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use masq_lab::mesh::Site;
+use masq_lab::{Host, Lab, Node, NodePlan, process, require, wait};
+
+use crate::support::LIMIT;
+
+struct Captured {
+    node: Node,
+    site: Site,
+    lab: Lab,
+}
+
+fn captured() -> Captured {
+    let mut lab = Lab::new().unwrap();
+    let site = Site::start(&mut lab).unwrap();
+    let host = lab.host("originator").unwrap();
+    let plan = NodePlan::zero_hop(&host).unwrap();
+    plan.make_identity().unwrap();
+    let mut node = plan.start().unwrap();
+    node.await_ready(LIMIT).unwrap();
+    Captured { node, site, lab }
+}
+
+#[test]
+fn unmodified_programs_work_and_are_named_in_the_flow_log() {
+    if !require::laboratory() {
+        return;
+    }
+    let captured = captured();
+    let host = captured.node.host();
+    let authority = captured.site.files.authority.to_string_lossy().into_owned();
+    for url in [
+        "https://www.example.test/bytes/100000",
+        "http://www.example.test/bytes/100000",
+    ] {
+        for family in ["-4", "-6"] {
+            let arguments = [
+                family,
+                "-sS",
+                "--cacert",
+                &authority,
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                url,
+            ];
+            let output = host.run(LIMIT, "curl", &arguments).unwrap();
+            assert_eq!(process::text(&output).unwrap(), "200", "{family} {url}");
+        }
+    }
+    let (flow, _) = wait::until_some("the flow of curl", LIMIT, || {
+        captured
+            .node
+            .flows()
+            .unwrap()
+            .into_iter()
+            .find(|flow| flow.protocol == "tcp")
+    })
+    .unwrap();
+    assert_eq!(flow.name.as_deref(), Some("www.example.test"));
+    assert_eq!(
+        flow.app.as_ref().and_then(|app| app.name.as_deref()),
+        Some("curl"),
+        "{flow:?}"
+    );
+    assert!(flow.received > 100_000, "{flow:?}");
+    assert!(flow.hops.is_empty(), "{flow:?}");
+}
+
+#[test]
+fn a_service_on_the_machine_stays_reachable_from_outside() {
+    if !require::laboratory() {
+        return;
+    }
+    let mut captured = captured();
+    let visitor = captured.lab.host("visitor").unwrap();
+    let host = captured.node.host().clone();
+    assert_eq!(visit(&host, &visitor), "hello from inside");
+}
+
+fn visit(host: &Host, visitor: &Host) -> String {
+    let listener = host
+        .inside(|| TcpListener::bind("[::]:8080").unwrap())
+        .unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"hello from inside").unwrap();
+    });
+    let target = (host.v4(), 8080).into();
+    let words = visitor
+        .inside(|| {
+            let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(5)).unwrap();
+            stream.set_read_timeout(Some(LIMIT)).unwrap();
+            let mut words = String::new();
+            stream.read_to_string(&mut words).unwrap();
+            words
+        })
+        .unwrap();
+    server.join().unwrap();
+    words
+}

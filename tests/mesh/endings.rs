@@ -1,0 +1,168 @@
+//! How flows end when something goes: a relay, an exit, a client, patience.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use masq_lab::{Mesh, content, process, require, wait};
+
+use crate::support::{LIMIT, end_of, mesh, read_content, resolve};
+
+#[test]
+fn a_killed_relay_resets_its_flows_and_new_ones_take_another_way() {
+    if !require::laboratory() {
+        return;
+    }
+    let mesh = mesh();
+    let address = resolve(mesh.app(), "origin.example.test", "A");
+    let mut stream = mesh
+        .app()
+        .inside(|| TcpStream::connect((address, 19)).unwrap())
+        .unwrap();
+    read_content(&mut stream, 0, 1_000_000);
+
+    let busiest = busiest_relay(&mesh);
+    for pid in mesh.relays[busiest].process_ids() {
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    }
+    let (end, taken) = end_of(&mut stream);
+    assert_eq!(end, Some(ErrorKind::ConnectionReset));
+    assert!(
+        taken < Duration::from_secs(10),
+        "the reset came after {taken:?}"
+    );
+
+    for _ in 0..5 {
+        let output = mesh.curl(
+            LIMIT,
+            &[
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                "http://www.example.test/bytes/1000",
+            ],
+        );
+        assert_eq!(process::text(&output.unwrap()).unwrap(), "200");
+    }
+}
+
+#[test]
+fn an_aborted_download_stops_at_every_hop_within_a_second() {
+    if !require::laboratory() {
+        return;
+    }
+    let mesh = mesh();
+    let authority = mesh.site.files.authority.display();
+    let command = format!(
+        "curl -sS --cacert {authority} https://www.example.test/bytes/100000000 | head -c 3000000 >/dev/null"
+    );
+    mesh.app().run(LIMIT, "bash", &["-c", &command]).unwrap();
+    thread::sleep(Duration::from_secs(1));
+    let before = received(&mesh);
+    thread::sleep(Duration::from_secs(2));
+    let after = received(&mesh);
+    // Links keep themselves alive; a download would be megabytes.
+    assert!(
+        after - before < 50_000,
+        "{} bytes after the abort",
+        after - before
+    );
+    assert_eq!(mesh.site.open_connections().unwrap(), 0);
+}
+
+#[test]
+fn a_closed_port_is_refused_at_once() {
+    if !require::laboratory() {
+        return;
+    }
+    let mesh = mesh();
+    let name = resolve(mesh.app(), "origin.example.test", "A");
+    for address in [name, mesh.site.origin.v6().into()] {
+        let (outcome, taken) = connect(&mesh, (address, 81).into());
+        assert_eq!(
+            outcome.map(drop),
+            Err(ErrorKind::ConnectionRefused),
+            "{address}"
+        );
+        assert!(
+            taken < Duration::from_secs(1),
+            "{address} was refused after {taken:?}"
+        );
+    }
+}
+
+#[test]
+fn without_exits_a_connection_fails_at_once() {
+    if !require::laboratory() {
+        return;
+    }
+    let mesh = mesh();
+    let address = resolve(mesh.app(), "origin.example.test", "A");
+    for exit in &mesh.exits {
+        for pid in exit.process_ids() {
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
+    }
+    let (outcome, taken) = connect(&mesh, (address, 7).into());
+    assert!(outcome.is_err());
+    assert!(taken < Duration::from_secs(10), "failed after {taken:?}");
+    // By then every relay knows, and says so without waiting.
+    thread::sleep(Duration::from_secs(5));
+    let (outcome, taken) = connect(&mesh, (address, 7).into());
+    assert!(outcome.is_err());
+    assert!(taken < Duration::from_secs(2), "failed after {taken:?}");
+    let end = wait::until_some("a failed flow in the log", LIMIT, || {
+        mesh.originator
+            .flows()
+            .unwrap()
+            .into_iter()
+            .rfind(|flow| flow.protocol == "tcp")
+            .map(|flow| flow.end)
+    });
+    assert_ne!(end.unwrap().0, "finished");
+}
+
+#[test]
+fn a_long_pause_of_the_server_loses_nothing() {
+    if !require::laboratory() {
+        return;
+    }
+    let mesh = mesh();
+    let url = "http://www.example.test/pause/130/1000000";
+    let command = format!("curl -sS {url} | sha256sum");
+    let start = Instant::now();
+    let output = mesh
+        .app()
+        .run(Duration::from_secs(160), "bash", &["-c", &command])
+        .unwrap();
+    assert!(start.elapsed() > Duration::from_secs(129));
+    assert_eq!(
+        process::text(&output).unwrap().split_whitespace().next(),
+        Some(content::digest_of(1_000_000).as_str())
+    );
+}
+
+fn connect(mesh: &Mesh, target: std::net::SocketAddr) -> (Result<TcpStream, ErrorKind>, Duration) {
+    mesh.app()
+        .inside(|| {
+            let start = Instant::now();
+            let outcome = TcpStream::connect_timeout(&target, LIMIT).map_err(|error| error.kind());
+            (outcome, start.elapsed())
+        })
+        .unwrap()
+}
+
+fn busiest_relay(mesh: &Mesh) -> usize {
+    let bytes = |index: &usize| mesh.counts(mesh.relays[*index].host()).unwrap().mesh.bytes;
+    (0..mesh.relays.len()).max_by_key(bytes).unwrap()
+}
+
+/// Bytes that were delivered to all hosts of the mesh so far.
+fn received(mesh: &Mesh) -> u64 {
+    mesh.lab
+        .hosts()
+        .map(|host| mesh.counts(host).unwrap().received.bytes)
+        .sum()
+}

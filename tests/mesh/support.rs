@@ -1,0 +1,63 @@
+//! What several files need: a mesh, names, timed reads.
+
+use std::io::{ErrorKind, Read};
+use std::net::{IpAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use masq_lab::{Host, Mesh, MeshPlan, content, process};
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A mesh of three hops with two relays and two exits.
+pub(crate) fn mesh() -> Mesh {
+    Mesh::start(&MeshPlan::default()).unwrap()
+}
+
+/// What the host's resolver says for a name.
+pub(crate) fn resolve(host: &Host, name: &str, kind: &str) -> IpAddr {
+    let output = host.run(LIMIT, "dig", &["+short", kind, name]).unwrap();
+    let text = process::text(&output).unwrap();
+    text.lines()
+        .find_map(|line| line.parse().ok())
+        .unwrap_or_else(|| panic!("no address of {name}: {text:?}"))
+}
+
+/// Reads `count` bytes of the content that begins at `offset`, and compares.
+pub(crate) fn read_content(stream: &mut TcpStream, offset: u64, count: u64) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut position = offset;
+    while position < offset + count {
+        let want = (offset + count - position).min(buffer.len() as u64) as usize;
+        let got = stream.read(&mut buffer[..want]).unwrap();
+        assert_ne!(got, 0, "the stream ended at {position}");
+        assert_eq!(content::first_difference(position, &buffer[..got]), None);
+        position += got as u64;
+    }
+}
+
+/// How a stream ends, and after what time, when read to its end.
+pub(crate) fn end_of(stream: &mut TcpStream) -> (Option<ErrorKind>, Duration) {
+    let start = Instant::now();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return (None, start.elapsed()),
+            Ok(_) => {}
+            Err(error) => return (Some(error.kind()), start.elapsed()),
+        }
+    }
+}
+
+/// Nothing but the mesh carried what the captured host sent.
+pub(crate) fn assert_nothing_leaked(mesh: &Mesh) {
+    let counts = mesh.counts(mesh.app()).unwrap();
+    assert!(
+        counts.mesh.packets > 0,
+        "the mesh carried nothing: {counts:?}"
+    );
+    assert_eq!(
+        counts.other.packets, 0,
+        "packets left by another way: {counts:?}"
+    );
+}
