@@ -11,7 +11,7 @@ use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -79,8 +79,19 @@ struct Exec {
     program: Vec<OsString>,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
+#[expect(clippy::print_stderr, reason = "a program says why it failed")]
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(program: Program) -> Result<()> {
+    match program {
         Program::Exec(exec) => become_program(&exec),
         Program::Janitor { name } => janitor::run(&name),
         Program::Sweep => janitor::sweep(),

@@ -4,7 +4,10 @@
 //! fail if `MASQ_REQUIRE_LAB=1`.
 
 #![forbid(unsafe_code)]
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 #![expect(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod capture;
