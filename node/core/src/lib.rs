@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod circuit;
 pub mod config;
 pub mod datagram;
 pub mod descriptor;

@@ -180,3 +180,36 @@ impl<'a> Context<'a> {
         ExitKeys::export(&self.hpke).map_err(self.unusable())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filler_is_what_the_relays_append() {
+        let keystreams = [1, 2, 4].map(|byte| [byte; HEADER_LENGTH]);
+        let expected = [
+            [1 ^ 2 ^ 4; BLOCK_LENGTH],
+            [2 ^ 4; BLOCK_LENGTH],
+            [4; BLOCK_LENGTH],
+        ];
+        for relays in 0..=3 {
+            // By the definition of W-3.7: F(i+1) = (F(i) || 0) xor the end of S(i).
+            let filler = filler(&keystreams[..relays]);
+            let end = &filler[HEADER_LENGTH - relays * BLOCK_LENGTH..];
+            let mut defined = Vec::new();
+            for keystream in &keystreams[..relays] {
+                defined.extend_from_slice(&[0; BLOCK_LENGTH]);
+                let end = &keystream[HEADER_LENGTH - defined.len()..];
+                defined
+                    .iter_mut()
+                    .zip(end)
+                    .for_each(|(byte, end)| *byte ^= end);
+            }
+            assert_eq!(end, defined);
+            if relays == 3 {
+                assert_eq!(end, expected.as_flattened());
+            }
+        }
+    }
+}
