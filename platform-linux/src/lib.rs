@@ -1,0 +1,29 @@
+//! Linux: the TUN, routes, firewall and control group of the capture helper,
+//! owners of flows, privileges of the Node and the namespaces of `masq run`.
+//!
+//! What is changed, and why, is decided in `masq_capture::plan`; here it is
+//! carried out. All `unsafe` code stands in `sys`.
+#![cfg(target_os = "linux")]
+#![deny(unsafe_code)]
+
+pub mod capture;
+pub mod cgroup;
+pub mod channel;
+pub mod command;
+pub mod firewall;
+pub mod helper;
+pub mod helper_client;
+pub mod journal_file;
+pub mod privileges;
+pub mod process;
+#[expect(
+    unsafe_code,
+    reason = "every call to the system that the standard library and nix lack"
+)]
+mod sys;
+pub mod tun;
+
+pub use capture::LinuxCapture;
+pub use channel::Channel;
+pub use helper_client::{CapturedTun, HelperClient, spawn_helper};
+pub use tun::TunDevice;

@@ -1,0 +1,284 @@
+//! The protocol between the Node and its capture helper.
+//!
+//! Both ends share one SOCK_SEQPACKET socket pair; a message is one packet.
+//! The first request is [`Request::Hello`] with the parameters as JSON; every
+//! other message is [`MESSAGE_SIZE`] bytes: a kind, then fixed fields, little
+//! endian, zero padded. Decoding is total: it answers `None` for what is no
+//! message. The TUN descriptor rides on [`Reply::Tun`] as ancillary data.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Network;
+use crate::failure::{CaptureError, FailureCode};
+use crate::flow::{FiveTuple, FlowOwner, Protocol};
+
+mod codec;
+
+use codec::{Reader, Writer};
+
+/// Length of every message but the first.
+pub const MESSAGE_SIZE: usize = 1024;
+
+/// The largest message: parameters are refused above this length.
+pub const HELLO_LIMIT: usize = 32 * 1024;
+
+/// What the Node tells its helper once, before anything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Parameters {
+    /// Name of the TUN interface, at most 15 bytes.
+    pub tun_name: String,
+    /// Where the journal of changes is kept.
+    pub journal_directory: PathBuf,
+    /// The process whose sockets are not captured.
+    pub node_pid: u32,
+    /// Networks that are never captured, besides the local ones.
+    #[serde(default)]
+    pub excluded: Vec<Network>,
+    /// Networks that are always captured, even where a local route covers
+    /// them (the ranges of fake addresses).
+    #[serde(default)]
+    pub captured: Vec<Network>,
+}
+
+/// What the Node asks of the helper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    Hello(Parameters),
+    /// Route the machine's traffic into the TUN.
+    Activate,
+    /// Route it past the TUN until [`Request::Resume`].
+    Suspend,
+    Resume,
+    /// Who owns this flow?
+    Owner {
+        id: u32,
+        tuple: FiveTuple,
+    },
+    /// Undo everything and end.
+    Stop,
+}
+
+/// What the helper tells the Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The TUN is there; its descriptor comes with this message.
+    Tun(TunDescription),
+    Active,
+    Suspended,
+    Owner {
+        id: u32,
+        owner: Option<FlowOwner>,
+    },
+    Failed(CaptureError),
+    Stopped,
+}
+
+/// The TUN interface as the kernel knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunDescription {
+    pub name: String,
+    pub mtu: u32,
+    pub ipv4: Ipv4Addr,
+    pub ipv6: Ipv6Addr,
+    /// The mark that the kernel puts on the Node's own sockets.
+    pub mark: u32,
+}
+
+impl Request {
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Request::Hello(parameters) => {
+                let mut bytes = vec![HELLO];
+                bytes.extend(
+                    serde_json::to_vec(parameters)
+                        .expect("parameters are plain data with UTF-8 paths"),
+                );
+                bytes
+            }
+            Request::Activate => Writer::message(ACTIVATE).finish(),
+            Request::Suspend => Writer::message(SUSPEND).finish(),
+            Request::Resume => Writer::message(RESUME).finish(),
+            Request::Owner { id, tuple } => {
+                let mut writer = Writer::message(OWNER);
+                writer.u32(*id);
+                write_tuple(&mut writer, tuple);
+                writer.finish()
+            }
+            Request::Stop => Writer::message(STOP).finish(),
+        }
+    }
+
+    pub fn decode(bytes: &[u8]) -> Option<Request> {
+        let (&kind, rest) = bytes.split_first()?;
+        if kind == HELLO {
+            return serde_json::from_slice(rest).ok().map(Request::Hello);
+        }
+        let mut reader = Reader::message(bytes)?;
+        match kind {
+            ACTIVATE => Some(Request::Activate),
+            SUSPEND => Some(Request::Suspend),
+            RESUME => Some(Request::Resume),
+            OWNER => Some(Request::Owner {
+                id: reader.u32()?,
+                tuple: read_tuple(&mut reader)?,
+            }),
+            STOP => Some(Request::Stop),
+            _ => None,
+        }
+    }
+}
+
+impl Reply {
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Reply::Tun(tun) => {
+                let mut writer = Writer::message(TUN);
+                writer.text(&tun.name, NAME_LIMIT);
+                writer.u32(tun.mtu);
+                writer.array(&tun.ipv4.octets());
+                writer.array(&tun.ipv6.octets());
+                writer.u32(tun.mark);
+                writer.finish()
+            }
+            Reply::Active => Writer::message(ACTIVE).finish(),
+            Reply::Suspended => Writer::message(SUSPENDED).finish(),
+            Reply::Owner { id, owner } => {
+                let mut writer = Writer::message(OWNER_ANSWER);
+                writer.u32(*id);
+                writer.u8(u8::from(owner.is_some()));
+                if let Some(owner) = owner {
+                    writer.u32(owner.pid);
+                    writer.u32(owner.uid);
+                    writer.text(&owner.name, NAME_LIMIT);
+                    writer.text(&owner.path.to_string_lossy(), PATH_LIMIT);
+                    writer.u8(u8::from(owner.cgroup.is_some()));
+                    writer.text(owner.cgroup.as_deref().unwrap_or_default(), CGROUP_LIMIT);
+                }
+                writer.finish()
+            }
+            Reply::Failed(error) => {
+                let mut writer = Writer::message(FAILED);
+                writer.u16(error.code.number());
+                writer.text(&error.text, FAILURE_LIMIT);
+                writer.finish()
+            }
+            Reply::Stopped => Writer::message(STOPPED).finish(),
+        }
+    }
+
+    pub fn decode(bytes: &[u8]) -> Option<Reply> {
+        let kind = *bytes.first()?;
+        let mut reader = Reader::message(bytes)?;
+        match kind {
+            TUN => Some(Reply::Tun(TunDescription {
+                name: reader.text(NAME_LIMIT)?,
+                mtu: reader.u32()?,
+                ipv4: Ipv4Addr::from(reader.array::<4>()?),
+                ipv6: Ipv6Addr::from(reader.array::<16>()?),
+                mark: reader.u32()?,
+            })),
+            ACTIVE => Some(Reply::Active),
+            SUSPENDED => Some(Reply::Suspended),
+            OWNER_ANSWER => {
+                let id = reader.u32()?;
+                let owner = match reader.u8()? {
+                    0 => None,
+                    1 => Some(read_owner(&mut reader)?),
+                    _ => return None,
+                };
+                Some(Reply::Owner { id, owner })
+            }
+            FAILED => {
+                let code = FailureCode::from_number(reader.u16()?)?;
+                Some(Reply::Failed(CaptureError::new(
+                    code,
+                    reader.text(FAILURE_LIMIT)?,
+                )))
+            }
+            STOPPED => Some(Reply::Stopped),
+            _ => None,
+        }
+    }
+}
+
+fn write_tuple(writer: &mut Writer, tuple: &FiveTuple) {
+    writer.u8(tuple.protocol.number());
+    for address in [tuple.source, tuple.destination] {
+        match address.ip() {
+            IpAddr::V4(ip) => {
+                writer.u8(4);
+                writer.array(&ip.octets());
+                writer.array(&[0; 12]);
+            }
+            IpAddr::V6(ip) => {
+                writer.u8(6);
+                writer.array(&ip.octets());
+            }
+        }
+        writer.u16(address.port());
+    }
+}
+
+fn read_tuple(reader: &mut Reader<'_>) -> Option<FiveTuple> {
+    let protocol = match reader.u8()? {
+        6 => Protocol::Tcp,
+        17 => Protocol::Udp,
+        _ => return None,
+    };
+    let mut address = || {
+        let ip = match (reader.u8()?, reader.array::<16>()?) {
+            (4, [a, b, c, d, ..]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+            (6, octets) => IpAddr::V6(Ipv6Addr::from(octets)),
+            _ => return None,
+        };
+        Some(SocketAddr::new(ip, reader.u16()?))
+    };
+    let (source, destination) = (address()?, address()?);
+    (source.is_ipv4() == destination.is_ipv4()).then_some(FiveTuple {
+        protocol,
+        source,
+        destination,
+    })
+}
+
+fn read_owner(reader: &mut Reader<'_>) -> Option<FlowOwner> {
+    let pid = reader.u32()?;
+    let uid = reader.u32()?;
+    let name = reader.text(NAME_LIMIT)?;
+    let path = PathBuf::from(reader.text(PATH_LIMIT)?);
+    let grouped = reader.u8()? == 1;
+    let cgroup = reader.text(CGROUP_LIMIT)?;
+    Some(FlowOwner {
+        pid,
+        uid,
+        path,
+        name,
+        cgroup: grouped.then_some(cgroup),
+    })
+}
+
+const HELLO: u8 = 1;
+const ACTIVATE: u8 = 2;
+const SUSPEND: u8 = 3;
+const RESUME: u8 = 4;
+const OWNER: u8 = 5;
+const STOP: u8 = 6;
+
+const TUN: u8 = 65;
+const ACTIVE: u8 = 66;
+const SUSPENDED: u8 = 67;
+const OWNER_ANSWER: u8 = 68;
+const FAILED: u8 = 69;
+const STOPPED: u8 = 70;
+
+const NAME_LIMIT: usize = 16;
+const PATH_LIMIT: usize = 512;
+const CGROUP_LIMIT: usize = 256;
+const FAILURE_LIMIT: usize = 900;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn addresses() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
+    prop_oneof![
+        any::<([u8; 4], u16, [u8; 4], u16)>()
+            .prop_map(|(a, p, b, q)| { (SocketAddr::from((a, p)), SocketAddr::from((b, q))) }),
+        any::<([u8; 16], u16, [u8; 16], u16)>()
+            .prop_map(|(a, p, b, q)| { (SocketAddr::from((a, p)), SocketAddr::from((b, q))) }),
+    ]
+}
+
+fn requests() -> impl Strategy<Value = Request> {
+    let owner =
+        (any::<u32>(), any::<bool>(), addresses()).prop_map(|(id, tcp, (source, destination))| {
+            let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
+            Request::Owner {
+                id,
+                tuple: FiveTuple {
+                    protocol,
+                    source,
+                    destination,
+                },
+            }
+        });
+    prop_oneof![
+        Just(Request::Activate),
+        Just(Request::Suspend),
+        Just(Request::Resume),
+        Just(Request::Stop),
+        owner,
+        ("[a-z]{1,15}", any::<u32>()).prop_map(|(tun_name, node_pid)| {
+            Request::Hello(Parameters {
+                tun_name,
+                journal_directory: PathBuf::from("/var/lib/masq/journal"),
+                node_pid,
+                excluded: vec!["192.0.2.0/24".parse().unwrap()],
+                captured: vec!["198.18.0.0/15".parse().unwrap()],
+            })
+        }),
+    ]
+}
+
+fn replies() -> impl Strategy<Value = Reply> {
+    let owner = (
+        any::<u32>(),
+        any::<u32>(),
+        "[a-zä ]{0,7}",
+        "/[a-z/ü]{0,200}",
+        any::<Option<bool>>(),
+    )
+        .prop_map(|(pid, uid, name, path, cgroup)| FlowOwner {
+            pid,
+            uid,
+            path: PathBuf::from(path),
+            name,
+            cgroup: cgroup.map(|_| "/user.slice".to_owned()),
+        });
+    prop_oneof![
+        Just(Reply::Active),
+        Just(Reply::Suspended),
+        Just(Reply::Stopped),
+        (any::<u32>(), proptest::option::of(owner))
+            .prop_map(|(id, owner)| Reply::Owner { id, owner }),
+        (0..FailureCode::ALL.len(), "\\PC{0,200}").prop_map(|(code, text)| Reply::Failed(
+            CaptureError::new(FailureCode::ALL[code], text)
+        )),
+        any::<(u32, [u8; 4], [u8; 16], u32)>().prop_map(|(mtu, ipv4, ipv6, mark)| {
+            Reply::Tun(TunDescription {
+                name: "masq0".to_owned(),
+                mtu,
+                ipv4: ipv4.into(),
+                ipv6: ipv6.into(),
+                mark,
+            })
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_request_survives_the_wire(request in requests()) {
+        prop_assert_eq!(Request::decode(&request.encode()), Some(request));
+    }
+
+    #[test]
+    fn a_reply_survives_the_wire(reply in replies()) {
+        let bytes = reply.encode();
+        prop_assert_eq!(bytes.len(), MESSAGE_SIZE);
+        prop_assert_eq!(Reply::decode(&bytes), Some(reply));
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_or_refused(
+        bytes in proptest::collection::vec(any::<u8>(), 0..1200),
+        kind in any::<u8>(),
+        exact in any::<bool>(),
+    ) {
+        let mut bytes = bytes;
+        if exact {
+            bytes.resize(MESSAGE_SIZE, 0);
+            bytes[0] = kind;
+        }
+        let _ = Request::decode(&bytes);
+        let _ = Reply::decode(&bytes);
+    }
+}
+
+#[test]
+fn a_long_text_is_cut_at_a_character() {
+    let text = "ü".repeat(2000);
+    let reply = Reply::Failed(CaptureError::new(FailureCode::CommandFailed, text));
+    let Some(Reply::Failed(error)) = Reply::decode(&reply.encode()) else {
+        panic!("not decoded");
+    };
+    assert_eq!(error.text, "ü".repeat(450));
+}
+
+#[test]
+fn a_tuple_of_mixed_families_is_refused() {
+    let tuple = FiveTuple {
+        protocol: Protocol::Tcp,
+        source: "1.2.3.4:5".parse().unwrap(),
+        destination: "[::1]:5".parse().unwrap(),
+    };
+    assert_eq!(
+        Request::decode(&Request::Owner { id: 1, tuple }.encode()),
+        None
+    );
+}

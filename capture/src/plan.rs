@@ -1,0 +1,349 @@
+//! The changes that route a Linux machine's traffic into the TUN, as data.
+//!
+//! A [`Plan`] is a list of steps for each stage: `prepare` (interface and a
+//! routing table that only it uses), `activate` (rules and firewall, what
+//! [`crate::helper::Request::Suspend`] takes back). Each step is a text for
+//! `ip -batch`, for `nft`, or a kernel setting, with the inverses that go to
+//! the journal before it is applied. Why each rule is there stands in
+//! `docs/decisions/linux-capture.md`.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use crate::address::{Family, LINK, LOCAL, Network};
+use crate::failure::{CaptureError, FailureCode};
+use crate::journal::Inverse;
+
+/// Address of the TUN: host-local by RFC 7335, so on no wire and in no pool.
+pub const TUN_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 6);
+/// Address of the TUN: a unique local prefix of our own (RFC 4193).
+pub const TUN_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd6d, 0x6173, 0x7154, 0, 0, 0, 0, 6);
+/// Where `masq run` sends its queries: any address beyond the TUN serves.
+pub const RESOLVER_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 7);
+/// TCP ends in our own stack, so the largest packet is the best one.
+pub const TUN_MTU: u32 = 65_535;
+
+/// Mark of the Node's own sockets: past the TUN.
+pub const MARK_DIRECT: u32 = 0x4d51_0000;
+/// Mark of packets that picked an interface by themselves: into the TUN.
+pub const MARK_CAPTURE: u32 = 0x4d52_0000;
+/// The lower half is left to others.
+pub const MARK_MASK: u32 = 0xffff_0000;
+
+/// First priority of our routing rules; they span [`PRIORITY_SPAN`].
+pub const PRIORITY: u32 = 9000;
+pub const PRIORITY_SPAN: u32 = 200;
+pub const TABLE: u32 = 0x6d71;
+
+/// What a plan depends on.
+#[derive(Clone, Debug)]
+pub struct PlanConfig {
+    tun: String,
+    /// Name of the nftables table.
+    pub nft_table: String,
+    pub ipv6: bool,
+    pub excluded: Vec<Network>,
+    pub captured: Vec<Network>,
+    /// TCP ports with a listener at start; their connections stay direct.
+    pub listening: Vec<u16>,
+    /// Whether an interface drops packets whose way back is another one.
+    pub strict_reverse_path: bool,
+}
+
+impl PlanConfig {
+    /// A plan for an interface of this name; the rest can be set afterwards.
+    pub fn new(tun: &str) -> Result<PlanConfig, CaptureError> {
+        let fits = (1..=15).contains(&tun.len())
+            && tun
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if !fits {
+            let text =
+                format!("`{tun}` cannot name an interface: 1 to 15 letters, digits, `-` or `_`");
+            return Err(CaptureError::new(FailureCode::Configuration, text));
+        }
+        Ok(PlanConfig {
+            tun: tun.to_owned(),
+            nft_table: "masq".to_owned(),
+            ipv6: true,
+            excluded: Vec::new(),
+            captured: Vec::new(),
+            listening: Vec::new(),
+            strict_reverse_path: false,
+        })
+    }
+
+    pub fn tun(&self) -> &str {
+        &self.tun
+    }
+
+    fn families(&self) -> &'static [Family] {
+        if self.ipv6 {
+            &Family::BOTH
+        } else {
+            &[Family::V4]
+        }
+    }
+}
+
+/// How a step is applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Lines for `ip FAMILY -batch -`.
+    Ip {
+        family: Family,
+        lines: Vec<String>,
+    },
+    /// One line for the `nft` process that owns the table.
+    Nft {
+        line: String,
+    },
+    Sysctl {
+        path: PathBuf,
+        value: String,
+    },
+}
+
+/// One change, its name in the journal and its inverses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub name: &'static str,
+    pub action: Action,
+    pub inverses: Vec<Inverse>,
+}
+
+/// All changes, in the order in which they are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub prepare: Vec<Step>,
+    pub activate: Vec<Step>,
+}
+
+impl Plan {
+    pub fn new(config: &PlanConfig) -> Plan {
+        let mut prepare = Vec::new();
+        for &family in config.families() {
+            prepare.push(interface(config, family));
+        }
+        let mut activate = Vec::new();
+        if config.strict_reverse_path {
+            activate.push(reverse_path());
+        }
+        for &family in config.families() {
+            activate.push(exceptions(config, family));
+        }
+        activate.push(firewall(config));
+        for &family in config.families() {
+            activate.push(capture(config, family));
+        }
+        Plan { prepare, activate }
+    }
+}
+
+fn interface(config: &PlanConfig, family: Family) -> Step {
+    let tun = &config.tun;
+    let (name, mut lines) = match family {
+        Family::V4 => (
+            "interface-v4",
+            vec![
+                format!("link set dev {tun} mtu {TUN_MTU} up"),
+                format!("addr add {TUN_IPV4}/32 dev {tun}"),
+            ],
+        ),
+        Family::V6 => (
+            "interface-v6",
+            vec![format!("addr add {TUN_IPV6}/128 dev {tun} nodad")],
+        ),
+    };
+    lines.push(format!("route add default dev {tun} table {TABLE}"));
+    Step {
+        name,
+        action: Action::Ip { family, lines },
+        inverses: vec![Inverse::FlushTable {
+            family,
+            table: TABLE,
+        }],
+    }
+}
+
+fn reverse_path() -> Step {
+    let path = PathBuf::from("/proc/sys/net/ipv4/conf/all/src_valid_mark");
+    Step {
+        name: "reverse-path",
+        action: Action::Sysctl {
+            path: path.clone(),
+            value: "1".to_owned(),
+        },
+        inverses: vec![Inverse::RestoreSysctl {
+            path,
+            value: "0".to_owned(),
+        }],
+    }
+}
+
+/// The rules that keep traffic out of the TUN; `goto` leaves marked packets
+/// to the machine's other rules.
+fn exceptions(config: &PlanConfig, family: Family) -> Step {
+    let end = PRIORITY + PRIORITY_SPAN - 1;
+    let mut rules = Rules::starting(PRIORITY);
+    rules.push(format!("iif {} goto {end}", config.tun));
+    rules.push(format!("fwmark {MARK_DIRECT:#x}/{MARK_MASK:#x} goto {end}"));
+    rules.push(format!(
+        "fwmark {MARK_CAPTURE:#x}/{MARK_MASK:#x} lookup {TABLE}"
+    ));
+    let (client, server) = dhcp(family);
+    rules.push(format!(
+        "ipproto udp sport {client} dport {server} goto {end}"
+    ));
+    for network in of_family(&config.excluded, family) {
+        rules.push(format!("to {network} goto {end}"));
+    }
+    let mut lines = vec![format!("rule add priority {end} nop")];
+    lines.extend(rules.lines);
+    let mut inverses = vec![Inverse::DeleteRule {
+        family,
+        priority: end,
+    }];
+    inverses.extend(inverse_rules(family, PRIORITY..rules.next));
+    Step {
+        name: match family {
+            Family::V4 => "exceptions-v4",
+            Family::V6 => "exceptions-v6",
+        },
+        action: Action::Ip { family, lines },
+        inverses,
+    }
+}
+
+/// The rules that lead into the TUN.
+fn capture(config: &PlanConfig, family: Family) -> Step {
+    let end = PRIORITY + PRIORITY_SPAN - 1;
+    let first = PRIORITY + PRIORITY_SPAN / 2;
+    let mut rules = Rules::starting(first);
+    for protocol in ["udp", "tcp"] {
+        rules.push(format!("ipproto {protocol} dport 53 lookup {TABLE}"));
+    }
+    for network in of_family(&config.captured, family) {
+        rules.push(format!("to {network} lookup {TABLE}"));
+    }
+    for network in of_family(&LOCAL, family) {
+        rules.push(format!("to {network} lookup main suppress_prefixlength 0"));
+    }
+    for network in of_family(&LINK, family) {
+        rules.push(format!("to {network} goto {end}"));
+    }
+    rules.push(format!("lookup {TABLE}"));
+    Step {
+        name: match family {
+            Family::V4 => "capture-v4",
+            Family::V6 => "capture-v6",
+        },
+        inverses: inverse_rules(family, first..rules.next).collect(),
+        action: Action::Ip {
+            family,
+            lines: rules.lines,
+        },
+    }
+}
+
+struct Rules {
+    next: u32,
+    lines: Vec<String>,
+}
+
+impl Rules {
+    fn starting(next: u32) -> Rules {
+        Rules {
+            next,
+            lines: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, rule: String) {
+        self.lines
+            .push(format!("rule add priority {} {rule}", self.next));
+        self.next += 1;
+    }
+}
+
+fn inverse_rules(
+    family: Family,
+    priorities: std::ops::Range<u32>,
+) -> impl Iterator<Item = Inverse> {
+    priorities.map(move |priority| Inverse::DeleteRule { family, priority })
+}
+
+fn dhcp(family: Family) -> (u16, u16) {
+    match family {
+        Family::V4 => (68, 67),
+        Family::V6 => (546, 547),
+    }
+}
+
+fn of_family(networks: &[Network], family: Family) -> impl Iterator<Item = Network> {
+    networks
+        .iter()
+        .copied()
+        .filter(move |network| network.family() == family)
+}
+
+fn firewall(config: &PlanConfig) -> Step {
+    let tun = &config.tun;
+    let table = &config.nft_table;
+    let lower = !MARK_MASK;
+    let direct = format!("meta mark set meta mark and {lower:#x} or {MARK_DIRECT:#x}");
+    let divert = format!("meta mark set meta mark and {lower:#x} or {MARK_CAPTURE:#x}");
+    let not_syn = "tcp flags & (syn | ack) != syn";
+    let beside = |family| {
+        let mut list: Vec<String> = of_family(&LOCAL, family)
+            .chain(of_family(&LINK, family))
+            .map(|n| n.to_string())
+            .collect();
+        list.extend(of_family(&config.excluded, family).map(|network| network.to_string()));
+        list.join(", ")
+    };
+    let ports: Vec<String> = config.listening.iter().map(u16::to_string).collect();
+    let earlier = if ports.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "tcp sport {{ {} }} {not_syn} {direct} accept; ",
+            ports.join(", ")
+        )
+    };
+    let line = format!(
+        "add table inet {table} {{ flags owner; \
+         chain inbound {{ type filter hook prerouting priority -310; policy accept; \
+         iifname {{ \"{tun}\", \"lo\" }} accept; \
+         ip daddr {TUN_IPV4} drop; ip6 daddr {TUN_IPV6} drop; \
+         fib daddr type local {direct}; }}; \
+         chain forwarded {{ type filter hook prerouting priority mangle; policy accept; \
+         iifname {{ \"{tun}\", \"lo\" }} accept; \
+         ct direction reply {direct}; }}; \
+         chain output {{ type route hook output priority mangle; policy accept; \
+         meta mark & {MARK_MASK:#x} == {MARK_DIRECT:#x} accept; \
+         oifname \"lo\" accept; \
+         ct direction reply meta l4proto != tcp {direct} accept; \
+         ct direction reply {not_syn} {direct} accept; \
+         {earlier}\
+         oifname \"{tun}\" accept; \
+         udp sport 68 udp dport 67 accept; udp sport 546 udp dport 547 accept; \
+         icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept; \
+         meta l4proto {{ tcp, udp }} th dport 53 {divert} accept; \
+         ip daddr {{ {v4} }} accept; ip6 daddr {{ {v6} }} accept; \
+         {divert}; }}; \
+         chain guard {{ type filter hook postrouting priority filter; policy accept; \
+         oifname != \"{tun}\" meta mark & {MARK_MASK:#x} == {MARK_CAPTURE:#x} counter drop; }}; }}",
+        v4 = beside(Family::V4),
+        v6 = beside(Family::V6),
+    );
+    Step {
+        name: "firewall",
+        action: Action::Nft { line },
+        // The kernel removes it with its owner.
+        inverses: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! The capture helper (`MASQNode --capture-helper`): the privileged process
+//! beside one Node. The platform crate carries out everything; here its log
+//! and its exit status are set up.
+
+use std::process::ExitCode;
+
+/// Serves the Node at the other end of descriptor 3 until it is gone.
+pub fn run() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // One is set already where the caller has its own.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+    match platform::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(
+                code = error.code.as_str(),
+                remedy = error.remedy(),
+                "capture helper ended: {}",
+                error.text
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+use masq_platform_linux::helper as platform;
+#[cfg(target_os = "macos")]
+use masq_platform_macos as platform;
+#[cfg(target_os = "windows")]
+use masq_platform_windows as platform;

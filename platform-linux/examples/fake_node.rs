@@ -1,0 +1,109 @@
+//! A Node as the capture helper sees it, for the tests of this crate.
+//!
+//! `fake_node HELPER JOURNAL-DIRECTORY` prints a line for each thing it did
+//! and takes commands on its standard input; it ends with the helper.
+#![expect(clippy::print_stdout, reason = "the test reads it")]
+
+use std::io::BufRead;
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use masq_capture::helper::{Parameters, Reply, Request};
+use masq_capture::{FiveTuple, PacketDevice, Protocol};
+use masq_platform_linux::spawn_helper;
+
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let parameters = Parameters {
+        tun_name: "masq0".to_owned(),
+        journal_directory: PathBuf::from(&arguments[2]),
+        node_pid: std::process::id(),
+        excluded: Vec::new(),
+        captured: vec!["198.18.0.0/15".parse().expect("a network")],
+    };
+    let (helper, tun) = match spawn_helper(arguments[1].as_ref(), &parameters) {
+        Ok(started) => started,
+        Err(error) => {
+            println!("failed {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    };
+    println!("tun {}", helper.pid());
+    if let Err(error) = helper.activate() {
+        println!("failed {error}");
+        return std::process::ExitCode::FAILURE;
+    }
+    println!("active");
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words[..] {
+            ["connect", to] => {
+                let to: SocketAddr = to.parse().expect("an address");
+                let result = TcpStream::connect_timeout(&to, Duration::from_secs(1));
+                println!(
+                    "{}",
+                    if result.is_ok() {
+                        "connected"
+                    } else {
+                        "not connected"
+                    }
+                );
+            }
+            ["packets"] => {
+                let mut buffer = vec![0; tun.device.mtu()];
+                let mut destinations = Vec::new();
+                while let Ok(length) = tun.device.read_packet(&mut buffer) {
+                    destinations.push(describe(&buffer[..length]));
+                }
+                println!("packets {}", destinations.join(" "));
+            }
+            ["owner", protocol, source, destination] => {
+                let tuple = FiveTuple {
+                    protocol: if protocol == "tcp" {
+                        Protocol::Tcp
+                    } else {
+                        Protocol::Udp
+                    },
+                    source: source.parse().expect("an address"),
+                    destination: destination.parse().expect("an address"),
+                };
+                println!("{:?}", ask(&helper, &Request::Owner { id: 1, tuple }));
+            }
+            ["suspend"] => println!("{:?}", ask(&helper, &Request::Suspend)),
+            ["resume"] => println!("{:?}", ask(&helper, &Request::Resume)),
+            ["stop"] => {
+                drop(tun);
+                let stopped = helper.stop();
+                println!("stopped {}", stopped.is_ok());
+                return std::process::ExitCode::SUCCESS;
+            }
+            _ => println!("what?"),
+        }
+    }
+    std::process::ExitCode::SUCCESS
+}
+
+fn ask(helper: &masq_platform_linux::HelperClient, request: &Request) -> Option<Reply> {
+    helper.send(request).ok()?;
+    helper.receive().ok()?
+}
+
+/// The protocol and destination of a packet: `6:1.2.3.4:80`.
+fn describe(packet: &[u8]) -> String {
+    let (protocol, address, transport) = match packet[0] >> 4 {
+        4 => {
+            let octets: [u8; 4] = packet[16..20].try_into().expect("four bytes");
+            (packet[9], std::net::IpAddr::from(octets), &packet[20..])
+        }
+        _ => {
+            let octets: [u8; 16] = packet[24..40].try_into().expect("sixteen bytes");
+            (packet[6], std::net::IpAddr::from(octets), &packet[40..])
+        }
+    };
+    let port = match protocol {
+        6 | 17 => u16::from_be_bytes([transport[2], transport[3]]),
+        _ => 0,
+    };
+    format!("{protocol}:{}", SocketAddr::new(address, port))
+}

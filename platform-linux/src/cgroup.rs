@@ -1,0 +1,167 @@
+//! The control group whose sockets are not captured.
+//!
+//! A program on the group marks every socket at its creation, so whatever
+//! library opens one, its packets pass by the TUN. The group is made below
+//! the Node's own, so limits and accounting of a service still hold. The
+//! hierarchy is reached through a mount of our own that is attached nowhere:
+//! hybrid systems, containers and `ip netns exec` have it in odd places.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use masq_capture::{CaptureError, FailureCode};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use crate::sys;
+
+/// The v2 hierarchy.
+#[derive(Debug)]
+pub struct Hierarchy {
+    root: OwnedFd,
+}
+
+/// Keeps the program attached.
+#[derive(Debug)]
+pub struct Mark {
+    _link: OwnedFd,
+}
+
+impl Hierarchy {
+    pub fn open() -> Result<Hierarchy, CaptureError> {
+        let root = sys::mount_cgroup2().map_err(|error| failed("mount cgroup2", &error))?;
+        Ok(Hierarchy { root })
+    }
+
+    /// Path of a process's group, relative to the root of the hierarchy.
+    pub fn of_process(&self, pid: u32) -> Result<PathBuf, CaptureError> {
+        let path = format!("/proc/{pid}/cgroup");
+        let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, &error))?;
+        Ok(v2_path(&text).unwrap_or_default())
+    }
+
+    pub fn create(&self, group: &Path) -> Result<(), CaptureError> {
+        match mkdirat(&self.root, group, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(nix::Error::EEXIST) => Ok(()),
+            Err(error) => Err(failed(
+                &format!("create {}", group.display()),
+                &error.into(),
+            )),
+        }
+    }
+
+    pub fn add(&self, group: &Path, pid: u32) -> Result<(), CaptureError> {
+        self.write_pid(group, pid).map_err(|error| {
+            failed(
+                &format!("move process {pid} to {}", group.display()),
+                &error,
+            )
+        })
+    }
+
+    /// Removes a group after moving who is left in it to the group above.
+    /// A group that is not there is as good.
+    pub fn remove(&self, group: &Path) -> io::Result<()> {
+        let parent = group.parent().unwrap_or(Path::new(""));
+        if let Ok(mut file) = self.open_file(group, "cgroup.procs", OFlag::O_RDONLY) {
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            for pid in text.lines().filter_map(|line| line.parse().ok()) {
+                // It may have ended meanwhile.
+                let _ = self.write_pid(parent, pid);
+            }
+        }
+        match unlinkat(&self.root, group, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(nix::Error::ENOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Has the kernel mark every socket that is made in the group from here on.
+    pub fn mark_sockets(&self, group: &Path, mark: u32) -> Result<Mark, CaptureError> {
+        let unavailable = |what: &str, error: io::Error| {
+            CaptureError::new(FailureCode::MarkUnavailable, format!("{what}: {error}"))
+        };
+        let program = sys::load_socket_program(&marking_program(mark), "masq_mark")
+            .map_err(|error| unavailable("load the marking program", error))?;
+        let directory = self
+            .open_directory(group)
+            .map_err(|error| unavailable("open the group", error))?;
+        let link = sys::attach_to_cgroup(&program, directory.as_fd())
+            .map_err(|error| unavailable("attach the marking program", error))?;
+        Ok(Mark { _link: link })
+    }
+
+    fn open_directory(&self, group: &Path) -> io::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(openat(&self.root, group, flags, Mode::empty())?)
+    }
+
+    fn open_file(&self, group: &Path, name: &str, flags: OFlag) -> io::Result<File> {
+        Ok(openat(
+            &self.root,
+            &group.join(name),
+            flags | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )?
+        .into())
+    }
+
+    fn write_pid(&self, group: &Path, pid: u32) -> io::Result<()> {
+        let mut file = self.open_file(group, "cgroup.procs", OFlag::O_WRONLY)?;
+        file.write_all(pid.to_string().as_bytes())
+    }
+}
+
+/// The v2 line of /proc/PID/cgroup (cgroups(7)): `0::/path`.
+pub(crate) fn v2_path(text: &str) -> Option<PathBuf> {
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    Some(PathBuf::from(path))
+}
+
+/// `sk->mark = mark; return 1`, as the kernel's instruction words (RFC 9669).
+fn marking_program(mark: u32) -> [u64; 4] {
+    const MOVE_32: u8 = 0xb4;
+    const MOVE_64: u8 = 0xb7;
+    const STORE_WORD: u8 = 0x63;
+    const EXIT: u8 = 0x95;
+    const BPF_SOCK_MARK: i16 = 16;
+    [
+        instruction(MOVE_32, 2, 0, 0, mark),
+        instruction(STORE_WORD, 1, 2, BPF_SOCK_MARK, 0),
+        instruction(MOVE_64, 0, 0, 0, 1),
+        instruction(EXIT, 0, 0, 0, 0),
+    ]
+}
+
+fn instruction(code: u8, destination: u8, source: u8, offset: i16, immediate: u32) -> u64 {
+    let registers = if cfg!(target_endian = "little") {
+        source << 4 | destination
+    } else {
+        destination << 4 | source
+    };
+    let [o0, o1] = offset.to_ne_bytes();
+    let [i0, i1, i2, i3] = immediate.to_ne_bytes();
+    u64::from_ne_bytes([code, registers, o0, o1, i0, i1, i2, i3])
+}
+
+fn failed(what: &str, error: &io::Error) -> CaptureError {
+    CaptureError::new(FailureCode::CgroupUnavailable, format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_group_of_a_process_is_its_v2_line() {
+        let text = "2:cpu:/other\n0::/user.slice/a b\n";
+        assert_eq!(v2_path(text), Some(PathBuf::from("user.slice/a b")));
+        assert_eq!(v2_path("0::/\n"), Some(PathBuf::new()));
+        assert_eq!(v2_path("2:cpu:/other\n"), None);
+    }
+}

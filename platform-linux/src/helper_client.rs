@@ -1,0 +1,158 @@
+//! The Node's end of the pair that it shares with its capture helper.
+//!
+//! Start-up is blocking: [`spawn_helper`] answers with the TUN. Afterwards an
+//! event loop waits for the client's descriptor and calls
+//! [`HelperClient::receive`]; end of file means that the helper is gone and
+//! nothing is captured any more.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use masq_capture::helper::{Parameters, Reply, Request, TunDescription};
+use masq_capture::{CaptureError, FailureCode};
+
+use crate::channel::Channel;
+use crate::sys;
+use crate::tun::TunDevice;
+
+/// Number under which the helper finds its end of the pair.
+pub const HELPER_DESCRIPTOR: i32 = 3;
+
+/// The connection to a running helper.
+#[derive(Debug)]
+pub struct HelperClient {
+    channel: Channel,
+    child: Child,
+}
+
+/// The TUN as the helper handed it over.
+#[derive(Debug)]
+pub struct CapturedTun {
+    pub device: TunDevice,
+    pub description: TunDescription,
+}
+
+/// Starts `program --capture-helper` and waits for the TUN.
+///
+/// When this returns, every socket that the Node makes passes by the TUN;
+/// sockets made earlier do not. To be called as root, before any thread.
+pub fn spawn_helper(
+    program: &Path,
+    parameters: &Parameters,
+) -> Result<(HelperClient, CapturedTun), CaptureError> {
+    let (ours, theirs) = Channel::pair().map_err(|error| gone("socket pair", &error))?;
+    let mut command = Command::new(program);
+    command
+        .arg("--capture-helper")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    sys::after_fork(&mut command, move || {
+        sys::replace_descriptor(theirs.as_fd(), HELPER_DESCRIPTOR)?;
+        nix::unistd::setsid().map(drop).map_err(io::Error::from)
+    });
+    let child = command
+        .spawn()
+        .map_err(|error| gone("start the capture helper", &error))?;
+    // Holds the helper's end: a pair is at its end when every copy is closed.
+    drop(command);
+    let client = HelperClient {
+        channel: ours,
+        child,
+    };
+    client
+        .send(&Request::Hello(parameters.clone()))
+        .map_err(|error| gone("greet the capture helper", &error))?;
+    let received = client
+        .channel
+        .receive()
+        .map_err(|error| gone("hear the capture helper", &error))?;
+    let Some(received) = received else {
+        return Err(CaptureError::new(
+            FailureCode::HelperGone,
+            "the capture helper ended at once",
+        ));
+    };
+    match (Reply::decode(&received.bytes), received.descriptor) {
+        (Some(Reply::Tun(description)), Some(descriptor)) => {
+            let device = TunDevice::from_descriptor(descriptor)
+                .map_err(|error| gone("take over the TUN", &error))?;
+            Ok((
+                client,
+                CapturedTun {
+                    device,
+                    description,
+                },
+            ))
+        }
+        (Some(Reply::Failed(error)), _) => Err(error),
+        (other, _) => {
+            let text = format!("expected the TUN, got {other:?}");
+            Err(CaptureError::new(FailureCode::Protocol, text))
+        }
+    }
+}
+
+impl HelperClient {
+    /// Asks for something; the answer comes through [`HelperClient::receive`].
+    pub fn send(&self, request: &Request) -> io::Result<()> {
+        self.channel.send(&request.encode(), None)
+    }
+
+    /// The next reply; None when the helper is gone. Blocks unless
+    /// [`HelperClient::set_nonblocking`] was called.
+    pub fn receive(&self) -> io::Result<Option<Reply>> {
+        let Some(received) = self.channel.receive()? else {
+            return Ok(None);
+        };
+        Reply::decode(&received.bytes)
+            .map(Some)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no message of the helper"))
+    }
+
+    /// Has the machine's traffic captured; blocks until it is.
+    pub fn activate(&self) -> Result<(), CaptureError> {
+        self.send(&Request::Activate)
+            .map_err(|error| gone("ask for activation", &error))?;
+        loop {
+            match self
+                .receive()
+                .map_err(|error| gone("wait for activation", &error))?
+            {
+                Some(Reply::Active) => return Ok(()),
+                Some(Reply::Failed(error)) => return Err(error),
+                Some(Reply::Tun(_) | Reply::Suspended | Reply::Owner { .. }) => {}
+                Some(Reply::Stopped) | None => {
+                    let text = "the capture helper ended";
+                    return Err(CaptureError::new(FailureCode::HelperGone, text));
+                }
+            }
+        }
+    }
+
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.channel.set_nonblocking(nonblocking)
+    }
+
+    /// Has the helper undo everything and waits for its end.
+    pub fn stop(mut self) -> io::Result<()> {
+        // One that has ended already has undone everything.
+        let _ = self.send(&Request::Stop);
+        self.child.wait().map(drop)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl AsFd for HelperClient {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+}
+
+fn gone(what: &str, error: &io::Error) -> CaptureError {
+    CaptureError::new(FailureCode::HelperGone, format!("{what}: {error}"))
+}

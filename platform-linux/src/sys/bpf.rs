@@ -1,0 +1,89 @@
+//! The bpf(2) system call: load a program of type CGROUP_SOCK, attach it.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::libc;
+
+use super::{check_long, own};
+
+const BPF_PROG_LOAD: libc::c_int = 5;
+const BPF_LINK_CREATE: libc::c_int = 28;
+const BPF_PROG_TYPE_CGROUP_SOCK: u32 = 9;
+const BPF_CGROUP_INET_SOCK_CREATE: u32 = 2;
+
+/// The head of `union bpf_attr` for BPF_PROG_LOAD.
+#[repr(C)]
+struct ProgramLoad {
+    kind: u32,
+    instruction_count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buffer: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+    interface: u32,
+    expected_attach_type: u32,
+}
+
+/// The head of `union bpf_attr` for BPF_LINK_CREATE.
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    target: u32,
+    attach_type: u32,
+    flags: u32,
+}
+
+/// Loads a program that runs whenever a socket is made.
+pub(crate) fn load_socket_program(instructions: &[u64], name: &str) -> io::Result<OwnedFd> {
+    let license = c"GPL";
+    let mut attributes = ProgramLoad {
+        kind: BPF_PROG_TYPE_CGROUP_SOCK,
+        instruction_count: u32::try_from(instructions.len()).map_err(io::Error::other)?,
+        instructions: instructions.as_ptr() as u64,
+        license: license.as_ptr() as u64,
+        log_level: 0,
+        log_size: 0,
+        log_buffer: 0,
+        kernel_version: 0,
+        flags: 0,
+        name: [0; 16],
+        interface: 0,
+        expected_attach_type: BPF_CGROUP_INET_SOCK_CREATE,
+    };
+    for (to, from) in attributes.name[..15].iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    bpf(BPF_PROG_LOAD, &attributes)
+}
+
+/// Attaches a program to a control group; the attachment lives as long as
+/// the descriptor that is answered.
+pub(crate) fn attach_to_cgroup(program: &OwnedFd, group: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let attributes = LinkCreate {
+        program: program.as_raw_fd().cast_unsigned(),
+        target: group.as_raw_fd().cast_unsigned(),
+        attach_type: BPF_CGROUP_INET_SOCK_CREATE,
+        flags: 0,
+    };
+    bpf(BPF_LINK_CREATE, &attributes)
+}
+
+fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
+    // SAFETY: `attributes` is a head of union bpf_attr, laid out as the kernel
+    // has it; the kernel takes its size as given and only reads it and what it
+    // points to, which the callers keep alive over the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_ref(attributes),
+            size_of::<T>(),
+        )
+    };
+    Ok(own(check_long(result)?))
+}

@@ -1,0 +1,247 @@
+//! Network namespaces for tests: the calling thread's own, a world beyond it
+//! behind a veth pair, and a fake Node with its capture helper in the first.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Why the machine cannot run these tests, if it cannot.
+pub(crate) fn obstacle() -> Option<&'static str> {
+    if !nix::unistd::geteuid().is_root() {
+        Some("needs root")
+    } else if !Path::new("/dev/net/tun").exists() {
+        Some("needs /dev/net/tun")
+    } else if !["/usr/sbin/nft", "/sbin/nft"]
+        .iter()
+        .any(|path| Path::new(path).exists())
+    {
+        Some("needs nft")
+    } else {
+        None
+    }
+}
+
+/// The machine under test (this thread) and the world beyond.
+pub(crate) struct Lab {
+    world: Child,
+    pub(crate) journal: tempfile::TempDir,
+}
+
+/// An address of the machine under test and one of the world.
+pub(crate) const MACHINE: &str = "45.0.0.1";
+pub(crate) const WORLD: &str = "45.0.0.2";
+
+impl Lab {
+    pub(crate) fn new() -> Lab {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        let world = Command::new("unshare")
+            .args(["-n", "sleep", "600"])
+            .spawn()
+            .unwrap();
+        let lab = Lab {
+            world,
+            journal: tempfile::tempdir().unwrap(),
+        };
+        let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+        let path = format!("/proc/{}/ns/net", lab.world.id());
+        until("a namespace for the world", || {
+            std::fs::read_link(&path).is_ok_and(|link| link != own)
+                && std::fs::read_to_string(format!("/proc/{}/comm", lab.world.id()))
+                    .is_ok_and(|name| name == "sleep\n")
+        });
+        sh("ip link set lo up");
+        sh(&format!(
+            "ip link add eth0 type veth peer name eth1 netns {}",
+            lab.world.id()
+        ));
+        sh(&format!(
+            "ip addr add {MACHINE}/24 dev eth0; ip addr add 2001:db8::1/64 dev eth0 nodad"
+        ));
+        sh("ip addr add 192.168.7.1/24 dev eth0; ip link set eth0 up");
+        lab.world_sh("ip link set lo up; ip link set eth1 up");
+        lab.world_sh(&format!(
+            "ip addr add {WORLD}/24 dev eth1; ip addr add 8.8.4.4/32 dev eth1"
+        ));
+        lab.world_sh(
+            "ip addr add 192.168.7.2/24 dev eth1; ip addr add 2001:db8::2/64 dev eth1 nodad",
+        );
+        sh(&format!(
+            "ip route add default via {WORLD}; ip -6 route add default via 2001:db8::2"
+        ));
+        lab
+    }
+
+    pub(crate) fn in_world(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/proc/{}/ns/net", self.world.id()))
+            .arg(program)
+            .args(arguments);
+        command
+    }
+
+    pub(crate) fn world_sh(&self, script: &str) -> String {
+        output(self.in_world("sh", &["-ec", script]))
+    }
+
+    pub(crate) fn node(&self, halt: Option<&str>) -> FakeNode {
+        let mut command = Command::new(example("fake_node"));
+        command
+            .arg(example("capture_helper"))
+            .arg(self.journal.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        match halt {
+            Some(halt) => command.env("MASQ_TEST_HALT_AT", halt),
+            None => command.env_remove("MASQ_TEST_HALT_AT"),
+        };
+        let mut child = command.spawn().unwrap();
+        let stdin = child.stdin.take().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        FakeNode {
+            child,
+            stdin: Some(stdin),
+            lines,
+            helper: None,
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.world.kill();
+        let _ = self.world.wait();
+    }
+}
+
+pub(crate) struct FakeNode {
+    pub(crate) child: Child,
+    stdin: Option<ChildStdin>,
+    lines: BufReader<std::process::ChildStdout>,
+    pub(crate) helper: Option<u32>,
+}
+
+impl FakeNode {
+    /// The next line that the Node prints; empty when it has ended.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// Waits until it captures.
+    pub(crate) fn active(&mut self) {
+        let line = self.line();
+        let helper = line
+            .strip_prefix("tun ")
+            .unwrap_or_else(|| panic!("{line}"));
+        self.helper = Some(helper.parse().unwrap());
+        assert_eq!(self.line(), "active");
+    }
+
+    pub(crate) fn ask(&mut self, command: &str) -> String {
+        writeln!(self.stdin.as_mut().unwrap(), "{command}").unwrap();
+        self.line()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn kill_helper(&self) {
+        let pid = i32::try_from(self.helper.unwrap()).unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+}
+
+impl Drop for FakeNode {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All of the machine's network that capture could have changed.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub(crate) struct State {
+    /// Gone when the processes are: what decides where packets go.
+    pub(crate) links: String,
+    pub(crate) routes: String,
+    pub(crate) firewall: String,
+    /// What may stay without effect until the next start.
+    pub(crate) rules: String,
+    pub(crate) groups: BTreeSet<PathBuf>,
+    pub(crate) valid_mark: String,
+}
+
+pub(crate) fn state() -> State {
+    let namespace = nix::sys::stat::stat("/proc/thread-self/ns/net")
+        .unwrap()
+        .st_ino;
+    State {
+        links: sh("ip -o link | cut -d: -f2; ip -o addr | sed 's/ valid_lft.*//'"),
+        routes: sh(
+            "ip route show table all; ip -6 route show table all | grep -v '^anycast\\|^multicast'",
+        ),
+        firewall: sh("nft list tables"),
+        rules: sh("ip rule; ip -6 rule"),
+        groups: groups(namespace),
+        valid_mark: sh("cat /proc/sys/net/ipv4/conf/all/src_valid_mark"),
+    }
+}
+
+/// The control groups that were made for a Node in this namespace.
+fn groups(namespace: u64) -> BTreeSet<PathBuf> {
+    let found = sh(&format!(
+        "find $(awk '$3 == \"cgroup2\" {{ print $2 }}' /proc/mounts) -type d -name 'masq-{namespace}-*'"
+    ));
+    found.lines().map(PathBuf::from).collect()
+}
+
+pub(crate) fn sh(script: &str) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-ec", script]);
+    output(command)
+}
+
+pub(crate) fn output(mut command: Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub(crate) fn until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "a test's own deadline")]
+    let now = Instant::now;
+    let start = now();
+    while !reached() {
+        assert!(
+            now() - start < Duration::from_secs(10),
+            "waited 10 s for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    now() - start
+}
+
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples")
+        .join(name)
+}
