@@ -1,0 +1,25 @@
+//! The fuzz targets, one function each, as `cargo fuzz` calls them and as `replay` calls them with
+//! the committed corpora on a stable compiler.
+//!
+//! A target panics when a law does not hold: nothing from outside panics, nothing changed is
+//! believed, what is read prints and reads back. To fuzz: `cargo +nightly fuzz run onion_open
+//! --features libfuzzer`. A new target is a function, a line in [`TARGETS`], a file in
+//! `fuzz_targets/`, a `[[bin]]` and a seed in `corpus/`.
+
+#![forbid(unsafe_code)]
+
+mod circuit;
+mod text;
+
+pub use circuit::{datagram_open, frame_open, onion_open};
+pub use text::{descriptor_parse, identity_file, record_json};
+
+/// Every target by its name, which is also the name of its corpus.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("onion_open", onion_open),
+    ("frame_open", frame_open),
+    ("datagram_open", datagram_open),
+    ("descriptor_parse", descriptor_parse),
+    ("record_json", record_json),
+    ("identity_file", identity_file),
+];

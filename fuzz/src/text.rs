@@ -1,0 +1,37 @@
+//! What people and files give: descriptors, records, identities.
+
+use masq_core::descriptor::Descriptor;
+use masq_core::identity::Identity;
+use masq_core::record::NodeRecord;
+
+/// Reads a descriptor and a list of them.
+pub fn descriptor_parse(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    match text.parse::<Descriptor>() {
+        Ok(descriptor) => assert_eq!(descriptor.to_string().parse(), Ok(descriptor)),
+        Err(error) => assert!(error.to_string().len() < 600),
+    }
+    if let Ok(list) = Descriptor::parse_list(text) {
+        let printed: Vec<_> = list.iter().map(Descriptor::to_string).collect();
+        assert_eq!(Descriptor::parse_list(&printed.join(",")), Ok(list));
+    }
+}
+
+/// Reads a record as it stands in a nodes file.
+pub fn record_json(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(record) = NodeRecord::from_json(text) {
+        assert_eq!(NodeRecord::from_json(&record.to_json()), Ok(record));
+    }
+}
+
+/// Reads a Node's own identity file.
+pub fn identity_file(data: &[u8]) {
+    if let Ok(identity) = Identity::from_bytes(data) {
+        assert_eq!(*identity.to_bytes(), data);
+    }
+}
