@@ -9,7 +9,8 @@ use std::time::Duration;
 pub struct Config {
     /// Largest IP packet, bytes; at most 65,535.
     pub mtu: usize,
-    /// Receive and send buffer of a TCP flow, bytes each; rounded to a power of two, 64 KiB to 16 MiB.
+    /// Receive and send buffer of a TCP flow, bytes each; rounded up to a power of two, 64 KiB to 16 MiB.
+    /// Flows beyond the first hundreds that are busy at once get smaller ones.
     pub tcp_buffer: usize,
     /// TCP flows at once; a further SYN is answered with RST.
     pub max_tcp_flows: usize,
@@ -25,6 +26,8 @@ pub struct Config {
     pub stall_timeout: Duration,
     /// TIME-WAIT; the peer is on this machine, so it is short.
     pub time_wait: Duration,
+    /// How long a TCP flow is quiet before its buffers are given back; they return with the next byte.
+    pub park_after: Duration,
     /// Interval of TCP keep-alives; none are sent by default.
     pub keep_alive: Option<Duration>,
     /// Idle time-out of UDP flows of one question and one answer: DNS, NTP, STUN.
@@ -55,6 +58,7 @@ impl Default for Config {
             syn_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(120),
             time_wait: Duration::from_secs(2),
+            park_after: Duration::from_secs(1),
             keep_alive: None,
             udp_short: Duration::from_secs(10),
             udp_quic: Duration::from_secs(30),

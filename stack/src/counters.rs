@@ -29,6 +29,10 @@ pub struct Counters {
     pub icmp_limited: u64,
     /// SYNs refused because there are as many flows as allowed.
     pub tcp_full: u64,
+    /// TCP flows whose buffers were given back while they were quiet.
+    pub parked: u64,
+    /// Parked flows that got buffers again.
+    pub revived: u64,
     /// UDP flows evicted because there are as many as allowed.
     pub udp_evicted: u64,
     /// Datagrams and echo requests dropped because the caller did not fetch its events.

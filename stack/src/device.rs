@@ -10,6 +10,9 @@ use smoltcp::phy::{
     Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
 };
 use smoltcp::time::Instant;
+use smoltcp::wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN};
+
+use crate::tcp::Track;
 
 #[derive(Debug)]
 pub(crate) struct TransmitQueue {
@@ -23,7 +26,7 @@ pub(crate) struct TransmitQueue {
 
 impl TransmitQueue {
     pub(crate) fn new(capacity: usize, mtu: usize) -> TransmitQueue {
-        let capacity = capacity.max(3 * mtu);
+        let capacity = capacity.max(4 * mtu);
         TransmitQueue {
             arena: vec![0; capacity].into_boxed_slice(),
             end: 0,
@@ -60,11 +63,6 @@ impl TransmitQueue {
         Some(&self.arena[start..start + len])
     }
 
-    pub(crate) fn back(&self) -> Option<&[u8]> {
-        let &(start, len) = self.packets.back()?;
-        Some(&self.arena[start..start + len])
-    }
-
     pub(crate) fn pop(&mut self) {
         self.packets.pop_front();
         if self.packets.is_empty() {
@@ -81,12 +79,18 @@ impl TransmitQueue {
 pub(crate) struct Link<'a> {
     pub(crate) received: Option<&'a [u8]>,
     pub(crate) queue: &'a mut TransmitQueue,
+    /// Sequence numbers of the flow that is polled.
+    pub(crate) track: Option<&'a mut Track>,
+    /// May use the reserve.
     pub(crate) urgent: bool,
 }
 
 pub(crate) struct Received<'a>(&'a [u8]);
 
-pub(crate) struct Transmit<'a>(&'a mut TransmitQueue);
+pub(crate) struct Transmit<'a> {
+    queue: &'a mut TransmitQueue,
+    track: Option<&'a mut Track>,
+}
 
 pub(crate) fn capabilities(mtu: usize) -> DeviceCapabilities {
     let mut checksum = ChecksumCapabilities::default();
@@ -112,11 +116,21 @@ impl Device for Link<'_> {
 
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Transmit<'_>)> {
         let packet = self.received.take()?;
-        Some((Received(packet), Transmit(self.queue)))
+        let transmit = Transmit {
+            queue: self.queue,
+            track: self.track.as_deref_mut(),
+        };
+        Some((Received(packet), transmit))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Transmit<'_>> {
-        (self.urgent || self.queue.has_room()).then_some(Transmit(self.queue))
+        if !self.urgent && !self.queue.has_room() {
+            return None;
+        }
+        Some(Transmit {
+            queue: self.queue,
+            track: self.track.as_deref_mut(),
+        })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -132,17 +146,31 @@ impl RxToken for Received<'_> {
 
 impl TxToken for Transmit<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut result = None;
-        let queue = self.0;
-        if len <= queue.mtu && queue.arena.len() - queue.end >= len {
-            queue.push(len, |buffer| {
-                result = Some(f(buffer));
-                true
-            });
-        } else {
+        let Transmit { queue, track } = self;
+        let write = |buffer: &mut [u8]| {
+            let result = f(buffer);
+            if let Some(track) = track {
+                track.translate_sent(transport_of(buffer));
+            }
+            result
+        };
+        if len > queue.mtu || queue.arena.len() - queue.end < len {
             queue.dropped += 1;
-            result = Some(f(&mut vec![0; len]));
+            return write(&mut vec![0; len]);
         }
+        let mut result = None;
+        queue.push(len, |buffer| {
+            result = Some(write(buffer));
+            true
+        });
         result.expect("push runs the closure when the packet fits the arena")
     }
+}
+
+fn transport_of(packet: &mut [u8]) -> &mut [u8] {
+    let header = match packet.first().map(|byte| byte >> 4) {
+        Some(4) => IPV4_HEADER_LEN,
+        _ => IPV6_HEADER_LEN,
+    };
+    packet.get_mut(header..).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use etherparse::{
 
 use crate::device::TransmitQueue;
 use crate::event::{Echo, Refusal};
+use crate::flow::FiveTuple;
 use crate::packet::Segment;
 
 /// Answers a segment that belongs to no flow (RFC 9293 section 3.5.2, group 1).
@@ -27,6 +28,25 @@ pub(crate) fn reset(queue: &mut TransmitQueue, segment: &Segment) -> bool {
         let length = segment.payload_len as u32 + u32::from(segment.syn) + u32::from(segment.fin);
         header.acknowledgment_number = segment.sequence.wrapping_add(length);
     }
+    let builder = ip.tcp_header(header);
+    queue.push(builder.size(0), |buffer| {
+        builder.write_to_slice(buffer, &[]).is_ok()
+    })
+}
+
+/// A bare acknowledgement from a flow that has ended.
+pub(crate) fn acknowledgment(
+    queue: &mut TransmitQueue,
+    tuple: &FiveTuple,
+    sent: u32,
+    received: u32,
+) -> bool {
+    let Some(ip) = ip(tuple.destination.ip(), tuple.source.ip()) else {
+        return false;
+    };
+    let mut header = TcpHeader::new(tuple.destination.port(), tuple.source.port(), sent, 0);
+    header.ack = true;
+    header.acknowledgment_number = received;
     let builder = ip.tcp_header(header);
     queue.push(builder.size(0), |buffer| {
         builder.write_to_slice(buffer, &[]).is_ok()

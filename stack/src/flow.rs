@@ -39,6 +39,12 @@ pub(crate) struct Flow {
     pub(crate) kind: Kind,
 }
 
+impl AsMut<Deadline> for Flow {
+    fn as_mut(&mut self) -> &mut Deadline {
+        &mut self.deadline
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Kind {
     Tcp(TcpFlow),

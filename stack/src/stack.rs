@@ -35,6 +35,8 @@ pub struct Stack {
     /// Flows to be polled for packets, each at most once.
     pub(crate) ready: VecDeque<FlowId>,
     pub(crate) sockets: SocketPool,
+    /// Where the socket of a revived flow sends what the peer has long seen.
+    pub(crate) scratch: TransmitQueue,
     pub(crate) tcp_flows: usize,
     pub(crate) lingering: usize,
     pub(crate) recency: Recency,
@@ -66,6 +68,7 @@ impl Stack {
         let mut link = Link {
             received: None,
             queue: &mut queue,
+            track: None,
             urgent: false,
         };
         let mut interface = Interface::new(settings, &mut link, WireInstant::ZERO);
@@ -80,6 +83,7 @@ impl Stack {
             pending_datagrams: 0,
             ready: VecDeque::new(),
             sockets: SocketPool::new(&config),
+            scratch: TransmitQueue::new(0, SMALLEST_MTU),
             tcp_flows: 0,
             lingering: 0,
             recency: Recency::default(),
@@ -194,23 +198,19 @@ impl Stack {
     }
 
     /// When [`Stack::handle_timeout`] must be called at the latest, and why.
-    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        self.timers.next()
+    pub fn poll_timeout(&mut self) -> Option<(Instant, &'static str)> {
+        self.timers
+            .next_in(&mut self.flows)
+            .map(|(_, at, why)| (at, why))
     }
 
     /// Acts on all deadlines that have come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(entry) = self.timers.pop(now) {
-            let id = entry.0;
-            let Some(flow) = self.flows.get_mut(id) else {
-                continue;
-            };
-            if !self.timers.fires(entry, &mut flow.deadline, now) {
-                continue;
-            }
-            match flow.kind {
-                Kind::Tcp(_) => self.tcp_deadline(id, now),
-                Kind::Udp(_) => self.udp_deadline(id),
+        while let Some(id) = self.timers.pop_in(now, &mut self.flows) {
+            match self.flows.get(id).map(|flow| &flow.kind) {
+                Some(Kind::Tcp(_)) => self.tcp_deadline(id, now),
+                Some(Kind::Udp(_)) => self.udp_deadline(id),
+                None => {}
             }
         }
         if self.timers.len() > 4 * self.flows.len() + 1024 {

@@ -8,20 +8,25 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use crate::slab::FlowId;
+use crate::slab::{FlowId, Slab};
 
-/// A flow's deadline, and when the queue will next look at it.
+/// A flow's deadline and its reason, and when the queue will next look at it.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Deadline {
-    pub(crate) due: Option<Instant>,
+    due: Option<(Instant, &'static str)>,
     queued: Option<Instant>,
+}
+
+impl AsMut<Deadline> for Deadline {
+    fn as_mut(&mut self) -> &mut Deadline {
+        self
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     at: Instant,
     flow: FlowId,
-    why: &'static str,
 }
 
 #[derive(Debug, Default)]
@@ -36,50 +41,55 @@ impl Timers {
         deadline: &mut Deadline,
         due: Option<(Instant, &'static str)>,
     ) {
-        deadline.due = due.map(|(at, _)| at);
-        let Some((at, why)) = due else { return };
+        deadline.due = due;
+        let Some((at, _)) = due else { return };
         if deadline.queued.is_some_and(|queued| queued <= at) {
             return;
         }
         deadline.queued = Some(at);
-        self.heap.push(Reverse(Entry { at, flow, why }));
+        self.heap.push(Reverse(Entry { at, flow }));
     }
 
-    pub(crate) fn next(&self) -> Option<(Instant, &'static str)> {
-        self.heap.peek().map(|Reverse(entry)| (entry.at, entry.why))
-    }
-
-    /// Takes the next entry that is due; [`Timers::fires`] says whether it still means something.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<(FlowId, Instant, &'static str)> {
-        if self.heap.peek()?.0.at > now {
-            return None;
-        }
-        let Reverse(entry) = self.heap.pop()?;
-        Some((entry.flow, entry.at, entry.why))
-    }
-
-    /// Whether the flow's deadline has really come; queues it again if it moved later.
-    pub(crate) fn fires(
+    /// The earliest deadline of all.
+    pub(crate) fn next_in<T: AsMut<Deadline>>(
         &mut self,
-        (flow, at, why): (FlowId, Instant, &'static str),
-        deadline: &mut Deadline,
+        flows: &mut Slab<T>,
+    ) -> Option<(FlowId, Instant, &'static str)> {
+        loop {
+            let Reverse(entry) = *self.heap.peek()?;
+            let deadline = flows.get_mut(entry.flow).map(AsMut::as_mut);
+            match deadline.filter(|deadline| deadline.queued == Some(entry.at)) {
+                Some(Deadline {
+                    due: Some((due, why)),
+                    ..
+                }) if *due <= entry.at => {
+                    return Some((entry.flow, *due, why));
+                }
+                Some(deadline) => {
+                    self.heap.pop();
+                    deadline.queued = None;
+                    let due = deadline.due;
+                    self.set(entry.flow, deadline, due);
+                }
+                None => {
+                    self.heap.pop();
+                }
+            }
+        }
+    }
+
+    /// Takes the earliest deadline if it has come.
+    pub(crate) fn pop_in<T: AsMut<Deadline>>(
+        &mut self,
         now: Instant,
-    ) -> bool {
-        if deadline.queued != Some(at) {
-            return false;
+        flows: &mut Slab<T>,
+    ) -> Option<FlowId> {
+        let (flow, ..) = self.next_in(flows).filter(|(_, at, _)| *at <= now)?;
+        self.heap.pop();
+        if let Some(deadline) = flows.get_mut(flow) {
+            *deadline.as_mut() = Deadline::default();
         }
-        deadline.queued = None;
-        match deadline.due {
-            None => false,
-            Some(due) if due <= now => {
-                deadline.due = None;
-                true
-            }
-            Some(due) => {
-                self.set(flow, deadline, Some((due, why)));
-                false
-            }
-        }
+        Some(flow)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -103,34 +113,76 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::slab::Slab;
 
     #[test]
     fn a_deadline_that_moved_later_fires_once_and_late() {
-        let (mut timers, id, start) = (Timers::default(), Slab::new().insert(()), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut deadline = Deadline::default();
-        timers.set(id, &mut deadline, Some((at(1), "test")));
-        timers.set(id, &mut deadline, Some((at(3), "test")));
-        assert_eq!(timers.len(), 1);
-        let entry = timers.pop(at(2)).expect("the first entry is due");
-        assert!(!timers.fires(entry, &mut deadline, at(2)));
-        assert_eq!(timers.next(), Some((at(3), "test")));
-        let entry = timers.pop(at(3)).expect("the second entry is due");
-        assert!(timers.fires(entry, &mut deadline, at(3)));
-        assert_eq!(timers.next(), None);
+        let mut fixture = Fixture::new();
+        fixture.set(1, "early");
+        fixture.set(3, "late");
+        assert_eq!(fixture.timers.len(), 1);
+        assert!(!fixture.fires(2));
+        assert_eq!(fixture.next(), Some((3, "late")));
+        assert!(fixture.fires(3));
+        assert_eq!(fixture.next(), None);
     }
 
     #[test]
     fn a_deadline_that_moved_earlier_fires_once_and_early() {
-        let (mut timers, id, start) = (Timers::default(), Slab::new().insert(()), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let mut deadline = Deadline::default();
-        timers.set(id, &mut deadline, Some((at(5), "test")));
-        timers.set(id, &mut deadline, Some((at(1), "test")));
-        let entry = timers.pop(at(1)).expect("the early entry is due");
-        assert!(timers.fires(entry, &mut deadline, at(1)));
-        let entry = timers.pop(at(9)).expect("the late entry is still there");
-        assert!(!timers.fires(entry, &mut deadline, at(9)));
+        let mut fixture = Fixture::new();
+        fixture.set(5, "late");
+        fixture.set(1, "early");
+        assert_eq!(fixture.next(), Some((1, "early")));
+        assert!(fixture.fires(1));
+        assert!(!fixture.fires(9));
+        assert_eq!(fixture.timers.len(), 0);
+    }
+
+    #[test]
+    fn entries_of_flows_that_are_gone_are_dropped() {
+        let mut fixture = Fixture::new();
+        fixture.set(5, "gone");
+        fixture.timers.compact(|_| None);
+        assert_eq!(fixture.timers.len(), 0);
+    }
+
+    struct Fixture {
+        timers: Timers,
+        flow: FlowId,
+        deadline: Deadline,
+        start: Instant,
+    }
+
+    impl Fixture {
+        fn new() -> Fixture {
+            Fixture {
+                timers: Timers::default(),
+                flow: Slab::new().insert(()),
+                deadline: Deadline::default(),
+                start: Instant::now(),
+            }
+        }
+
+        fn set(&mut self, seconds: u64, why: &'static str) {
+            let at = self.start + Duration::from_secs(seconds);
+            self.timers
+                .set(self.flow, &mut self.deadline, Some((at, why)));
+        }
+
+        fn next(&mut self) -> Option<(u64, &'static str)> {
+            let mut slab = Slab::new();
+            let id = slab.insert(self.deadline);
+            let next = self.timers.next_in(&mut slab);
+            self.deadline = *slab.get(id).expect("just inserted");
+            next.map(|(_, at, why)| ((at - self.start).as_secs(), why))
+        }
+
+        fn fires(&mut self, seconds: u64) -> bool {
+            let mut slab = Slab::new();
+            let id = slab.insert(self.deadline);
+            let now = self.start + Duration::from_secs(seconds);
+            let fired = self.timers.pop_in(now, &mut slab).is_some();
+            self.deadline = *slab.get(id).expect("just inserted");
+            fired
+        }
     }
 }

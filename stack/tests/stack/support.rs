@@ -4,29 +4,29 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use masq_stack::Stack;
+use masq_stack::{Config as StackConfig, Event, FlowId, Recv, Stack};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant as WireInstant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
-pub struct Host {
-    pub interface: Interface,
-    pub sockets: SocketSet<'static>,
-    pub wire: Wire,
+pub(crate) struct Host {
+    pub(crate) interface: Interface,
+    pub(crate) sockets: SocketSet<'static>,
+    pub(crate) wire: Wire,
     start: Instant,
 }
 
 #[derive(Default)]
-pub struct Wire {
-    pub to_host: VecDeque<Vec<u8>>,
-    pub from_host: VecDeque<Vec<u8>>,
-    pub mtu: usize,
+pub(crate) struct Wire {
+    pub(crate) to_host: VecDeque<Vec<u8>>,
+    pub(crate) from_host: VecDeque<Vec<u8>>,
+    pub(crate) mtu: usize,
 }
 
 impl Host {
-    pub fn new(now: Instant, mtu: usize) -> Host {
+    pub(crate) fn new(now: Instant, mtu: usize) -> Host {
         let mut wire = Wire {
             mtu,
             ..Wire::default()
@@ -60,7 +60,7 @@ impl Host {
         }
     }
 
-    pub fn connect(&mut self, to: SocketAddr, port: u16, buffer: usize) -> SocketHandle {
+    pub(crate) fn connect(&mut self, to: SocketAddr, port: u16, buffer: usize) -> SocketHandle {
         let ring = || tcp::SocketBuffer::new(vec![0; buffer]);
         let mut socket = tcp::Socket::new(ring(), ring());
         socket.set_nagle_enabled(false);
@@ -69,16 +69,16 @@ impl Host {
         self.sockets.add(socket)
     }
 
-    pub fn socket(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
+    pub(crate) fn socket(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
 
-    pub fn poll(&mut self, now: Instant) {
+    pub(crate) fn poll(&mut self, now: Instant) {
         self.interface
             .poll(self.wire_time(now), &mut self.wire, &mut self.sockets);
     }
 
-    pub fn poll_at(&mut self, now: Instant) -> Option<Instant> {
+    pub(crate) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
         let wire_now = self.wire_time(now);
         let at = self.interface.poll_at(wire_now, &self.sockets)?;
         let at = u64::try_from(at.total_micros()).unwrap_or(0);
@@ -91,7 +91,7 @@ impl Host {
 }
 
 /// Carries packets both ways until neither side has any more to send at this moment.
-pub fn exchange(host: &mut Host, stack: &mut Stack, now: Instant) {
+pub(crate) fn exchange(host: &mut Host, stack: &mut Stack, now: Instant) {
     loop {
         host.poll(now);
         let mut moved = false;
@@ -111,7 +111,7 @@ pub fn exchange(host: &mut Host, stack: &mut Stack, now: Instant) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the origin of virtual time")]
-pub fn origin() -> Instant {
+pub(crate) fn origin() -> Instant {
     Instant::now()
 }
 
@@ -136,8 +136,8 @@ impl Device for Wire {
     }
 }
 
-pub struct Received(Vec<u8>);
-pub struct Sent<'a>(&'a mut VecDeque<Vec<u8>>);
+pub(crate) struct Received(Vec<u8>);
+pub(crate) struct Sent<'a>(&'a mut VecDeque<Vec<u8>>);
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
@@ -151,5 +151,84 @@ impl TxToken for Sent<'_> {
         let result = f(&mut packet);
         self.0.push_back(packet);
         result
+    }
+}
+
+/// A host and the stack on a perfect wire.
+pub(crate) struct Pair {
+    pub(crate) host: Host,
+    pub(crate) stack: Stack,
+    pub(crate) now: Instant,
+}
+
+impl Pair {
+    pub(crate) fn new() -> Pair {
+        Pair::with(StackConfig::default())
+    }
+
+    pub(crate) fn with(config: StackConfig) -> Pair {
+        let now = origin();
+        Pair {
+            host: Host::new(now, 65_535),
+            stack: Stack::new(config, now),
+            now,
+        }
+    }
+
+    pub(crate) fn begin(&mut self, to: &str, port: u16) -> (SocketHandle, FlowId) {
+        let socket = self.host.connect(to.parse().unwrap(), port, 1 << 20);
+        self.exchange();
+        let Some(Event::TcpSyn { flow, tuple }) = self.stack.poll_event() else {
+            panic!("no SYN")
+        };
+        assert_eq!(tuple.destination, to.parse().unwrap());
+        (socket, flow)
+    }
+
+    pub(crate) fn open(&mut self, to: &str) -> (SocketHandle, FlowId) {
+        self.open_from(to, 40_000)
+    }
+
+    pub(crate) fn open_from(&mut self, to: &str, port: u16) -> (SocketHandle, FlowId) {
+        let (socket, flow) = self.begin(to, port);
+        self.stack.tcp_accept(flow, self.now);
+        self.exchange();
+        assert_eq!(self.events(), [Event::TcpEstablished { flow }]);
+        (socket, flow)
+    }
+
+    pub(crate) fn exchange(&mut self) {
+        exchange(&mut self.host, &mut self.stack, self.now);
+    }
+
+    /// Lets time pass in small steps, with both sides acting on their deadlines.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = (self.now + Duration::from_millis(50)).min(end);
+            self.stack.handle_timeout(self.now);
+            self.exchange();
+        }
+    }
+
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.stack.poll_event()).collect()
+    }
+
+    pub(crate) fn receive(&mut self, flow: FlowId) -> Vec<u8> {
+        match self
+            .stack
+            .tcp_recv(flow, self.now, |data| (data.len(), data.to_vec()))
+        {
+            Ok(Recv::Data(data)) => data,
+            other => panic!("nothing to receive: {other:?}"),
+        }
+    }
+
+    pub(crate) fn host_receive(&mut self, socket: SocketHandle) -> Vec<u8> {
+        self.host
+            .socket(socket)
+            .recv(|data| (data.len(), data.to_vec()))
+            .unwrap()
     }
 }

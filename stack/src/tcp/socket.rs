@@ -1,0 +1,327 @@
+//! A smoltcp socket alone in its set, what is known of its sequence numbers, and the pool it comes from.
+//!
+//! Sockets are reused last in first out, so that the part of their buffers in use stays warm and small:
+//! a socket that listens anew starts at the front of its buffers.
+
+use etherparse::TcpHeaderSlice;
+use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::socket::tcp::{Socket, SocketBuffer};
+use smoltcp::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::device::{Link, TransmitQueue};
+use crate::packet::Segment;
+
+/// The socket of a flow.
+#[derive(Debug)]
+pub(crate) struct Live {
+    sockets: SocketSet<'static>,
+    handle: SocketHandle,
+    pub(crate) track: Track,
+    pub(crate) size: Size,
+}
+
+/// The flow's sequence numbers as they are on the wire.
+///
+/// A socket that was made anew for a flow counts from another initial number; `offset` is what must be
+/// added to its own to get the wire's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Track {
+    pub(crate) offset: u32,
+    pub(crate) peer: Peer,
+    /// End of what we sent, and of what the peer acknowledged of it.
+    pub(crate) sent: u32,
+    pub(crate) acknowledged: u32,
+    /// End of what the peer sent, and of what we acknowledged of it.
+    pub(crate) received: u32,
+    pub(crate) confirmed: u32,
+    /// The peer's window field, and the sequence number it came with.
+    pub(crate) window: u16,
+    window_at: u32,
+}
+
+/// What the peer's SYN said.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Peer {
+    pub(crate) segment_size: Option<u16>,
+    pub(crate) window_scale: Option<u8>,
+    pub(crate) selective: bool,
+}
+
+impl Track {
+    pub(crate) fn new(peer: Peer, syn: &Segment) -> Track {
+        let received = syn.sequence.wrapping_add(1);
+        Track {
+            peer,
+            received,
+            confirmed: received,
+            window_at: received,
+            ..Track::default()
+        }
+    }
+
+    /// Notes a segment of the peer and puts its acknowledgement into the socket's numbers.
+    pub(crate) fn translate_received(&mut self, tcp: &mut [u8], segment: &Segment) {
+        if !segment.syn {
+            let length = segment.payload_len as u32 + u32::from(segment.fin);
+            self.received = later(self.received, segment.sequence.wrapping_add(length));
+            if segment.ack
+                && !before(segment.sequence, self.window_at)
+                && !before(segment.acknowledgment, self.acknowledged)
+            {
+                self.window = segment.window;
+                self.window_at = segment.sequence;
+                self.acknowledged = segment.acknowledgment;
+            }
+        }
+        if self.offset != 0
+            && segment.ack
+            && let Some(field) = tcp.get_mut(ACKNOWLEDGMENT)
+        {
+            let translated = segment.acknowledgment.wrapping_sub(self.offset);
+            field.copy_from_slice(&translated.to_be_bytes());
+        }
+    }
+
+    /// Notes a segment of the socket and puts its sequence number into the wire's.
+    pub(crate) fn translate_sent(&mut self, tcp: &mut [u8]) {
+        let Ok(header) = TcpHeaderSlice::from_slice(tcp) else {
+            return;
+        };
+        let payload = tcp.len() - header.slice().len();
+        let length = payload as u32 + u32::from(header.syn()) + u32::from(header.fin());
+        let sequence = header.sequence_number();
+        let (syn, ack, acknowledgment) =
+            (header.syn(), header.ack(), header.acknowledgment_number());
+        let wire = sequence.wrapping_add(self.offset);
+        if self.offset != 0 {
+            let checksum = header.checksum();
+            tcp[SEQUENCE].copy_from_slice(&wire.to_be_bytes());
+            tcp[CHECKSUM].copy_from_slice(&update_checksum(checksum, sequence, wire).to_be_bytes());
+        }
+        let end = wire.wrapping_add(length);
+        if syn {
+            (self.sent, self.acknowledged) = (end, wire);
+        } else {
+            self.sent = later(self.sent, end);
+        }
+        if ack {
+            self.confirmed = acknowledgment;
+        }
+    }
+
+    /// Whether each side has acknowledged all that the other sent.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.sent == self.acknowledged && self.received == self.confirmed
+    }
+}
+
+impl Live {
+    pub(crate) fn socket(&self) -> &Socket<'static> {
+        self.sockets.get(self.handle)
+    }
+
+    pub(crate) fn socket_mut(&mut self) -> &mut Socket<'static> {
+        self.sockets.get_mut(self.handle)
+    }
+
+    /// Gives one packet to the socket; an answer that cannot wait goes to the queue.
+    pub(crate) fn ingest(
+        &mut self,
+        interface: &mut Interface,
+        queue: &mut TransmitQueue,
+        packet: &[u8],
+        now: Instant,
+    ) {
+        let mut link = Link {
+            received: Some(packet),
+            queue,
+            track: Some(&mut self.track),
+            urgent: true,
+        };
+        interface.poll_ingress_single(now, &mut link, &mut self.sockets);
+    }
+
+    /// Lets the socket send one packet; false when it has none, or when it is not urgent and must wait.
+    pub(crate) fn emit(
+        &mut self,
+        interface: &mut Interface,
+        queue: &mut TransmitQueue,
+        urgent: bool,
+        now: Instant,
+    ) -> bool {
+        let mut link = Link {
+            received: None,
+            queue,
+            track: Some(&mut self.track),
+            urgent,
+        };
+        interface.poll_egress(now, &mut link, &mut self.sockets) != PollResult::None
+    }
+
+    pub(crate) fn poll_at(&self, interface: &mut Interface, now: Instant) -> Option<Instant> {
+        interface.poll_at(now, &self.sockets)
+    }
+}
+
+/// How large a flow's buffers are; fixed when it is accepted, since a window must not shrink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    Full,
+    Reduced,
+    Small,
+}
+
+#[derive(Debug)]
+pub(crate) struct SocketPool {
+    free: [Vec<Box<Live>>; 3],
+    pub(crate) in_use: usize,
+    buffer: usize,
+    ack_delay: Option<Duration>,
+    keep_alive: Option<Duration>,
+}
+
+impl SocketPool {
+    pub(crate) fn new(config: &Config) -> SocketPool {
+        SocketPool {
+            free: Default::default(),
+            in_use: 0,
+            buffer: config
+                .tcp_buffer
+                .clamp(SMALL_BUFFER, 16 << 20)
+                .next_power_of_two(),
+            ack_delay: config.ack_delay.map(Into::into),
+            keep_alive: config.keep_alive.map(Into::into),
+        }
+    }
+
+    /// The more sockets are in use, the smaller the buffers of the next, so that their sum is bounded.
+    pub(crate) fn size_for_next(&self) -> Size {
+        match self.in_use {
+            0..FULL_SOCKETS => Size::Full,
+            FULL_SOCKETS..REDUCED_SOCKETS => Size::Reduced,
+            _ => Size::Small,
+        }
+    }
+
+    /// Whether quiet flows should give their sockets back at once.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.in_use > CROWDED_SOCKETS
+    }
+
+    pub(crate) fn take(&mut self, size: Size) -> Box<Live> {
+        self.in_use += 1;
+        if let Some(live) = self.free[size as usize].pop() {
+            return live;
+        }
+        let bytes = self.capacity(size);
+        let ring = || SocketBuffer::new(vec![0; bytes]);
+        let mut socket = Socket::new(ring(), ring());
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(self.ack_delay);
+        let mut sockets = SocketSet::new(Vec::with_capacity(1));
+        let handle = sockets.add(socket);
+        Box::new(Live {
+            sockets,
+            handle,
+            track: Track::default(),
+            size,
+        })
+    }
+
+    pub(crate) fn capacity(&self, size: Size) -> usize {
+        let bytes = match size {
+            Size::Full => self.buffer,
+            Size::Reduced => (self.buffer / 4).max(SMALL_BUFFER),
+            Size::Small => SMALL_BUFFER,
+        };
+        // smoltcp takes the unscaled window of a SYN-ACK for a scaled one; with one byte less than a power
+        // of two, the window it believes in is never larger than the buffer.
+        bytes - 1
+    }
+
+    pub(crate) fn give(&mut self, mut live: Box<Live>) {
+        self.in_use -= 1;
+        live.socket_mut().abort();
+        let free = &mut self.free[live.size as usize];
+        if free.len() < FREE_SOCKETS {
+            free.push(live);
+        }
+    }
+
+    /// Readies a taken socket for the SYN of a flow to `destination`; false for what cannot be listened on.
+    pub(crate) fn listen(&self, live: &mut Live, destination: std::net::SocketAddr) -> bool {
+        let socket = live.socket_mut();
+        socket.abort();
+        let listening = socket
+            .listen((destination.ip(), destination.port()))
+            .is_ok();
+        socket.set_keep_alive(self.keep_alive);
+        listening
+    }
+}
+
+/// RFC 1624, equation 3, for a 32-bit field.
+fn update_checksum(checksum: u16, old: u32, new: u32) -> u16 {
+    let halves = |value: u32| [value >> 16, value & 0xffff];
+    let mut sum = u32::from(!checksum);
+    for (old, new) in halves(old).into_iter().zip(halves(new)) {
+        sum += (!old & 0xffff) + new;
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// Whether `a` comes before `b` in sequence space (RFC 9293 section 3.4).
+fn before(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) as i32 <= -1
+}
+
+fn later(a: u32, b: u32) -> u32 {
+    if before(a, b) { b } else { a }
+}
+
+const SEQUENCE: std::ops::Range<usize> = 4..8;
+const ACKNOWLEDGMENT: std::ops::Range<usize> = 8..12;
+const CHECKSUM: std::ops::Range<usize> = 16..18;
+const SMALL_BUFFER: usize = 64 << 10;
+const CROWDED_SOCKETS: usize = 256;
+const FULL_SOCKETS: usize = 512;
+const REDUCED_SOCKETS: usize = 4_096;
+const FREE_SOCKETS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_updated_checksum_equals_a_new_one() {
+        let sum = |words: &[u16]| {
+            let mut sum: u32 = words.iter().map(|&word| u32::from(word)).sum();
+            while sum > 0xffff {
+                sum = (sum & 0xffff) + (sum >> 16);
+            }
+            !(sum as u16)
+        };
+        for (old, new) in [
+            (0, 0xffff_ffff),
+            (0x1234_5678, 0x9abc_def0),
+            (0xffff_0000, 1),
+        ] {
+            let words = |value: u32| [0x1111, (value >> 16) as u16, value as u16, 0x2222];
+            assert_eq!(
+                update_checksum(sum(&words(old)), old, new),
+                sum(&words(new))
+            );
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_compare_across_the_wrap() {
+        assert!(before(u32::MAX, 3));
+        assert!(!before(3, u32::MAX));
+        assert_eq!(later(u32::MAX, 3), 3);
+    }
+}
