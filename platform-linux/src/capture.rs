@@ -26,7 +26,7 @@ use crate::cgroup::{Hierarchy, Mark};
 use crate::command::{CommandRunner, SystemCommands};
 use crate::firewall::OwnedTable;
 use crate::journal_file::{self, JournalFile};
-use crate::tun::TunDevice;
+use crate::tun::{self, TunDevice};
 
 /// The machine's network while it is captured.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl LinuxCapture {
             table: None,
             active: false,
         };
-        machine::quiet_interface(capture.config.tun());
+        tun::quiet(capture.config.tun());
         let description = TunDescription {
             name: capture.config.tun().to_owned(),
             mtu: plan::TUN_MTU,

@@ -10,12 +10,15 @@ pub mod capture;
 pub mod cgroup;
 pub mod channel;
 pub mod command;
+pub mod confined;
 pub mod firewall;
 pub mod helper;
 pub mod helper_client;
 pub mod journal_file;
+mod netlink;
 pub mod privileges;
 pub mod process;
+pub mod supervise;
 #[expect(
     unsafe_code,
     reason = "every call to the system that the standard library and nix lack"

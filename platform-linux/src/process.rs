@@ -17,8 +17,7 @@ pub fn leave_terminal() -> io::Result<()> {
 
 /// Holds back the signals that ask for an end: the helper ends with the Node.
 ///
-/// Programs started later are not affected: the standard library empties the
-/// mask of a child.
+/// Programs that it starts inherit this, and end when their input does.
 pub fn hold_end_signals() -> io::Result<()> {
     let mut signals = SigSet::empty();
     for signal in [

@@ -12,6 +12,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::sys;
 
+const DEVICE: &str = "/dev/net/tun";
+
 /// An open TUN; reads and writes never block.
 #[derive(Debug)]
 pub struct TunDevice {
@@ -29,13 +31,17 @@ impl TunDevice {
             } else {
                 FailureCode::TunUnavailable
             };
-            CaptureError::new(code, format!("{what}: {error}"))
+            let mut text = format!("{what}: {error}");
+            if code == FailureCode::NotPermitted && is_closed(DEVICE) {
+                text += &format!("; allow with `chmod 666 {DEVICE}`, as most systems have it");
+            }
+            CaptureError::new(code, text)
         };
         let file = std::fs::File::options()
             .read(true)
             .write(true)
-            .open("/dev/net/tun")
-            .map_err(|error| failed("open /dev/net/tun", error))?;
+            .open(DEVICE)
+            .map_err(|error| failed(&format!("open {DEVICE}"), error))?;
         let descriptor = OwnedFd::from(file);
         sys::create_tun(&descriptor, name)
             .map_err(|error| failed(&format!("create interface {name}"), error))?;
@@ -57,6 +63,26 @@ impl TunDevice {
 
     pub fn into_descriptor(self) -> OwnedFd {
         self.descriptor
+    }
+}
+
+/// Whether a file's mode keeps ordinary users out.
+fn is_closed(path: &str) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|status| status.mode() & 0o006 != 0o006)
+}
+
+/// Settings of our own interface: no packet of the kernel's own accord. They
+/// go with the interface, and none is vital.
+pub(crate) fn quiet(name: &str) {
+    let settings = [
+        ("disable_ipv6", "0"),
+        ("accept_ra", "0"),
+        ("router_solicitations", "0"),
+        ("addr_gen_mode", "1"),
+    ];
+    for (setting, value) in settings {
+        let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/{setting}"), value);
     }
 }
 

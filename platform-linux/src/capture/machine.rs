@@ -29,17 +29,6 @@ pub(super) fn has_strict_reverse_path() -> bool {
             })
 }
 
-/// Settings of our own interface; they go with it, and none is vital.
-pub(super) fn quiet_interface(tun: &str) {
-    for (setting, value) in [
-        ("disable_ipv6", "0"),
-        ("accept_ra", "0"),
-        ("addr_gen_mode", "1"),
-    ] {
-        let _ = fs::write(format!("/proc/sys/net/ipv6/conf/{tun}/{setting}"), value);
-    }
-}
-
 /// TCP ports with a listener that others can reach.
 pub(super) fn listening_ports() -> Vec<u16> {
     let mut ports = BTreeSet::new();

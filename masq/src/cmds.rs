@@ -1,0 +1,4 @@
+//! One module a command.
+
+pub(crate) mod repair;
+pub(crate) mod run;
