@@ -9,10 +9,12 @@
 #![forbid(unsafe_code)]
 
 mod circuit;
+mod names;
 mod text;
 
 pub use circuit::{datagram_open, frame_open, onion_open};
-pub use text::{descriptor_parse, identity_file, record_json};
+pub use names::{dns_answer, dns_query, names_restore, sniff};
+pub use text::{config_parse, descriptor_parse, identity_file, record_json};
 
 /// Every target by its name, which is also the name of its corpus.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
@@ -22,4 +24,9 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("descriptor_parse", descriptor_parse),
     ("record_json", record_json),
     ("identity_file", identity_file),
+    ("config_parse", config_parse),
+    ("dns_query", dns_query),
+    ("dns_answer", dns_answer),
+    ("sniff", sniff),
+    ("names_restore", names_restore),
 ];

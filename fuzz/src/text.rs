@@ -1,5 +1,6 @@
-//! What people and files give: descriptors, records, identities.
+//! What people and files give: configurations, descriptors, records, identities.
 
+use masq_core::config::NodeConfig;
 use masq_core::descriptor::Descriptor;
 use masq_core::identity::Identity;
 use masq_core::record::NodeRecord;
@@ -33,5 +34,16 @@ pub fn record_json(data: &[u8]) {
 pub fn identity_file(data: &[u8]) {
     if let Ok(identity) = Identity::from_bytes(data) {
         assert_eq!(*identity.to_bytes(), data);
+    }
+}
+
+/// Reads a configuration file.
+pub fn config_parse(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    if let Err(errors) = NodeConfig::parse(text) {
+        assert!(!errors.0.is_empty());
+        assert!(errors.to_string().lines().count() > errors.0.len());
     }
 }

@@ -134,8 +134,13 @@ fn a_bad_value_is_refused_with_key_value_reason_and_range() {
         ("data-directory = \"\"", "not a path", "MASQ"),
         ("neighbors = \"tor://x\"", "masq://", "KEY"),
         (
-            "neighbors = \"masq://eth-mainnet:KEY@192.0.2.1:5000\"",
+            "neighbors = \"masq://eth-mainnet:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA@192.0.2.1:5000\"",
             "of chain eth-mainnet",
+            "KEY",
+        ),
+        (
+            "neighbors = \"masq://base-mainnet:KEY@192.0.2.1:5000\"",
+            "\"KEY\" is not a Node id",
             "KEY",
         ),
         ("neighbors = [\"a\"]", "commas", "KEY"),

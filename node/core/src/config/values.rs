@@ -6,6 +6,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use crate::descriptor::{Descriptor, DescriptorError};
+
 /// The chain that payments use, which also separates networks of Nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Chain {
@@ -220,14 +222,22 @@ impl TunName {
     }
 }
 
-/// A Node to link with, as its descriptor says.
+/// A Node to link with: a descriptor of this Node's own chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Neighbor(String);
+pub struct Neighbor {
+    text: String,
+    descriptor: Descriptor,
+}
 
 impl Neighbor {
     /// The descriptor as written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The descriptor.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
     }
 }
 
@@ -375,16 +385,19 @@ pub(super) fn neighbors(text: &str, chain: Chain) -> Result<Vec<Neighbor>, Strin
 }
 
 fn neighbor(text: &str, chain: Chain) -> Result<Neighbor, String> {
-    let rest = text
-        .strip_prefix("masq://")
-        .ok_or_else(|| format!("{text:?} does not begin with masq://"))?;
-    let (on, _) = rest
-        .split_once(':')
-        .ok_or_else(|| format!("{text:?} names no chain"))?;
-    if on != chain.name() {
-        return Err(format!("{text:?} is of chain {on}, this Node of {chain}"));
+    let descriptor: Descriptor = text
+        .parse()
+        .map_err(|error: DescriptorError| error.to_string())?;
+    if descriptor.chain() != chain {
+        let theirs = descriptor.chain();
+        return Err(format!(
+            "{text:?} is of chain {theirs}, this Node of {chain}"
+        ));
     }
-    Ok(Neighbor(text.to_owned()))
+    Ok(Neighbor {
+        text: text.to_owned(),
+        descriptor,
+    })
 }
 
 /// The parts between commas, each trimmed; an empty part is an error.
