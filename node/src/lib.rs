@@ -1,2 +1,25 @@
+//! The Node: its links, its roles for others, and the entry of this machine's
+//! own flows. The decisions are [`masq_core`]'s; here bytes are moved.
+//!
+//! One thread runs all of it (`docs/decisions`), so nothing on the path of a
+//! packet is locked.
 #![forbid(unsafe_code)]
+
+pub mod app;
+#[cfg(target_os = "linux")]
+pub mod captured;
+pub mod circuit;
+pub mod clock;
+pub mod entry;
+mod exit;
+#[cfg(target_os = "linux")]
 pub mod helper;
+pub mod identity_file;
+pub mod link;
+pub mod mesh;
+pub mod neighbors;
+pub mod node;
+pub mod outside;
+mod relay;
+pub mod serve;
+pub mod tun;

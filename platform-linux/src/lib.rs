@@ -25,6 +25,7 @@ pub mod supervise;
 )]
 mod sys;
 pub mod tun;
+pub mod user_files;
 
 pub use capture::LinuxCapture;
 pub use channel::Channel;

@@ -4,7 +4,7 @@
 //! every route over it away with the last descriptor.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use masq_capture::plan::TUN_MTU;
 use masq_capture::{CaptureError, FailureCode, PacketDevice};
@@ -108,6 +108,12 @@ impl PacketDevice for TunDevice {
 
     fn mtu(&self) -> usize {
         TUN_MTU as usize
+    }
+}
+
+impl AsRawFd for TunDevice {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
     }
 }
 

@@ -74,6 +74,15 @@ struct Entry {
     used: u32,
 }
 
+/// The two ranges, each as its first address and the length of its prefix in bits.
+pub fn ranges() -> [(IpAddr, u8); 2] {
+    let [p, q, r, s] = V6_PREFIX;
+    [
+        (IpAddr::V4(Ipv4Addr::from(V4_BASE)), 15),
+        (IpAddr::V6(Ipv6Addr::new(p, q, r, s, 0, 0, 0, 0)), 64),
+    ]
+}
+
 /// Whether an address lies in one of the two ranges, whether or not it has a name.
 pub fn is_fake(address: IpAddr) -> bool {
     match address.to_canonical() {

@@ -1,0 +1,204 @@
+//! The ends of a circuit's stream: frames sealed for the far end, then the
+//! relays' layers, then the link; and the same backwards.
+//!
+//! The originator's layers are those of its relays; an exit has none of its
+//! own ([`Onion::default`]).
+
+use crate::link::{LinkRecv, LinkSend, StreamError};
+use bytes::BytesMut;
+use masq_core::failure::{Code, Failure};
+use masq_core::frame::{
+    Backward, Draft, Forward, Kind, MAX_FRAME, MAX_PAYLOAD, OpenError, Opener, SealError, Sealer,
+};
+use masq_core::layer::Onion;
+
+/// Sealed bytes gathered before they are handed to the link.
+const GATHER: usize = 4 * MAX_FRAME;
+
+/// Why a circuit ended before both sides finished.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CircuitError {
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error("a frame cannot be sealed: {0}")]
+    Seal(#[from] SealError),
+    #[error("the peer's frames do not open: {0}")]
+    Open(#[from] OpenError),
+    #[error("the peer sent a frame that makes no sense here")]
+    Unexpected,
+}
+
+impl CircuitError {
+    /// The code of a stream that ended with this error.
+    pub fn code(&self) -> Code {
+        match self {
+            CircuitError::Stream(StreamError::Reset(code) | StreamError::Stopped(code)) => {
+                match u16::try_from(*code) {
+                    Ok(0) | Err(_) => Code::LinkLost,
+                    Ok(number) => Code::from_number(number),
+                }
+            }
+            CircuitError::Stream(StreamError::LinkLost)
+            | CircuitError::Open(OpenError::Truncated { .. }) => Code::LinkLost,
+            CircuitError::Open(_) => Code::Unauthenticated,
+            CircuitError::Seal(_) | CircuitError::Unexpected => Code::BadFrame,
+        }
+    }
+}
+
+impl From<CircuitError> for Failure {
+    fn from(error: CircuitError) -> Self {
+        Failure::new(error.code(), error.to_string())
+    }
+}
+
+/// The sending end.
+#[derive(Debug)]
+pub struct Sender<S> {
+    send: S,
+    sealer: Sealer,
+    layers: Onion,
+    gathered: BytesMut,
+}
+
+impl<S: LinkSend> Sender<S> {
+    pub fn new(send: S, sealer: Sealer, layers: Onion) -> Self {
+        Self {
+            send,
+            sealer,
+            layers,
+            gathered: BytesMut::new(),
+        }
+    }
+
+    /// Number of the circuit's stream on its link.
+    pub fn id(&self) -> u64 {
+        self.send.id()
+    }
+
+    pub fn stopped(&self) -> impl Future<Output = StreamError> + 'static {
+        self.send.stopped()
+    }
+
+    /// Bytes in front of everything, already as the first hop expects them.
+    pub fn preamble(&mut self, bytes: &[u8]) -> Preamble {
+        debug_assert!(self.gathered.is_empty());
+        self.gathered.extend_from_slice(bytes);
+        Preamble(bytes.len())
+    }
+
+    pub fn forward(&mut self, message: &Forward<'_>) -> Result<(), CircuitError> {
+        Ok(self.sealer.seal_forward(message, &mut self.gathered)?)
+    }
+
+    pub fn backward(&mut self, message: &Backward<'_>) -> Result<(), CircuitError> {
+        Ok(self.sealer.seal_backward(message, &mut self.gathered)?)
+    }
+
+    /// Seals as much of `data` as should go in one write; returns how much.
+    pub fn data(&mut self, data: &[u8]) -> Result<usize, CircuitError> {
+        let mut taken = 0;
+        while taken < data.len() && self.gathered.len() < GATHER {
+            let rest = &data[taken..];
+            let amount = rest.len().min(MAX_PAYLOAD);
+            self.sealer
+                .seal(Kind::Data, &[&rest[..amount]], &mut self.gathered)?;
+            taken += amount;
+        }
+        Ok(taken)
+    }
+
+    /// A data frame that is filled where it will be sealed: append at most
+    /// [`MAX_PAYLOAD`] bytes to the buffer, then [`Sender::finish_data`].
+    pub fn begin_data(&mut self) -> (Draft, &mut BytesMut) {
+        self.gathered.reserve(MAX_FRAME);
+        let draft = self.sealer.begin(Kind::Data, &mut self.gathered);
+        (draft, &mut self.gathered)
+    }
+
+    pub fn finish_data(&mut self, draft: Draft) -> Result<(), CircuitError> {
+        Ok(self.sealer.finish(draft, &mut self.gathered)?)
+    }
+
+    pub fn cancel_data(&mut self, draft: Draft) {
+        self.sealer.cancel(draft, &mut self.gathered);
+    }
+
+    /// Gives everything sealed to the link; waits for its window.
+    pub async fn flush(&mut self) -> Result<(), CircuitError> {
+        self.flush_after(Preamble(0)).await
+    }
+
+    pub async fn flush_after(&mut self, preamble: Preamble) -> Result<(), CircuitError> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = std::mem::take(&mut self.gathered);
+        self.layers.apply(&mut bytes[preamble.0..]);
+        Ok(self.send.write(bytes.freeze()).await?)
+    }
+
+    /// No more bytes: call after a frame that says so.
+    pub fn finish(&mut self) {
+        self.send.finish();
+    }
+
+    pub fn reset(&mut self, code: Code) {
+        self.send.reset(u64::from(code.number()));
+    }
+}
+
+/// Bytes at the front of the first write that pass the layers by.
+#[derive(Debug)]
+#[must_use]
+pub struct Preamble(usize);
+
+/// The receiving end.
+#[derive(Debug)]
+pub struct Receiver<R> {
+    recv: R,
+    opener: Opener,
+    layers: Onion,
+    arrived: BytesMut,
+}
+
+impl<R: LinkRecv> Receiver<R> {
+    /// `early` has already arrived, and no layer was taken off it.
+    pub fn new(recv: R, opener: Opener, mut layers: Onion, mut early: BytesMut) -> Self {
+        layers.apply(&mut early);
+        Self {
+            recv,
+            opener,
+            layers,
+            arrived: early,
+        }
+    }
+
+    /// The next frame; `None` at an authenticated end. Cancel safe.
+    pub async fn next(&mut self) -> Result<Option<(Kind, BytesMut)>, CircuitError> {
+        loop {
+            if let Some(frame) = self.opener.open(&mut self.arrived)? {
+                return Ok(Some(frame));
+            }
+            match self.recv.read().await? {
+                Some(mut bytes) => {
+                    self.layers.apply(&mut bytes);
+                    if self.arrived.is_empty() {
+                        self.arrived = bytes;
+                    } else {
+                        self.arrived.reserve(bytes.len().max(Opener::missing(&self.arrived)));
+                        self.arrived.extend_from_slice(&bytes);
+                    }
+                }
+                None => {
+                    self.opener.end(&self.arrived)?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    pub fn stop(&mut self, code: Code) {
+        self.recv.stop(u64::from(code.number()));
+    }
+}

@@ -1,0 +1,211 @@
+//! Where the flows of this machine's apps begin: each gets a destination, a
+//! way to it, and an end that the app understands.
+
+use crate::app::{AppTcp, Arrival};
+use crate::link::Link;
+use crate::outside::Outside;
+use crate::serve::Services;
+use masq_core::destination::Destination;
+use masq_core::directory::Directory;
+use masq_core::exit_policy::ExitPolicy;
+use masq_core::failure::{Code, Failure};
+use masq_core::fake_ip::{self, FakeIps};
+use masq_core::identity::NodeId;
+use masq_core::names::EntryDns;
+use record::{Flow, FlowLog, Kind};
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+use tokio::task::spawn_local;
+
+mod circuit;
+mod direct;
+mod dns;
+mod echo;
+mod ending;
+mod over_mesh;
+pub mod record;
+mod udp;
+
+const DNS_PORT: u16 = 53;
+
+/// How flows leave this machine.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Way {
+    /// By this Node's own sockets.
+    Direct,
+    /// Over this many Nodes.
+    Mesh { hops: u8 },
+}
+
+pub struct Entry<L: Link, O: Outside> {
+    services: Rc<Services<L, O>>,
+    way: Way,
+    directory: RefCell<Directory>,
+    dns: RefCell<EntryDns>,
+    log: FlowLog,
+    /// What this machine's own sockets may reach for its own apps.
+    direct_policy: ExitPolicy,
+    owners: Rc<dyn record::Owners>,
+    next: Cell<u64>,
+    clock: fn() -> Instant,
+}
+
+impl<L: Link, O: Outside> std::fmt::Debug for Entry<L, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("way", &self.way)
+            .field("flows", &self.next.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an [`Entry`] is made of.
+pub struct Parts<L: Link, O: Outside> {
+    pub services: Rc<Services<L, O>>,
+    pub way: Way,
+    pub directory: Directory,
+    pub dns: EntryDns,
+    pub log: FlowLog,
+    pub direct_policy: ExitPolicy,
+    pub owners: Rc<dyn record::Owners>,
+    pub clock: fn() -> Instant,
+}
+
+impl<L: Link, O: Outside> std::fmt::Debug for Parts<L, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("way", &self.way).finish_non_exhaustive()
+    }
+}
+
+impl<L: Link, O: Outside> Entry<L, O> {
+    pub fn new(parts: Parts<L, O>) -> Rc<Self> {
+        Rc::new(Self {
+            services: parts.services,
+            way: parts.way,
+            directory: RefCell::new(parts.directory),
+            dns: RefCell::new(parts.dns),
+            log: parts.log,
+            direct_policy: parts.direct_policy,
+            owners: parts.owners,
+            next: Cell::new(1),
+            clock: parts.clock,
+        })
+    }
+
+    /// Takes what an app begins; never waits.
+    pub fn arrive(self: &Rc<Self>, arrival: Arrival) {
+        let entry = self.clone();
+        match arrival {
+            Arrival::Tcp(app) if app.tuple().destination.port() == DNS_PORT => {
+                spawn_local(async move { dns::over_tcp(&entry, &app).await });
+            }
+            Arrival::Tcp(app) => {
+                spawn_local(async move { entry.tcp(app).await });
+            }
+            Arrival::Udp(app) if app.tuple().destination.port() == DNS_PORT => {
+                spawn_local(async move { dns::over_udp(&entry, app).await });
+            }
+            Arrival::Udp(app) => {
+                spawn_local(async move { udp::run(&entry, app).await });
+            }
+            Arrival::Echo(echo) => {
+                spawn_local(async move { echo::run(&entry, echo).await });
+            }
+        }
+    }
+
+    pub fn with_fake_ips<R>(&self, f: impl FnOnce(&mut FakeIps) -> R) -> R {
+        f(self.dns.borrow_mut().fake_ips_mut())
+    }
+
+    pub fn with_directory<R>(&self, f: impl FnOnce(&mut Directory) -> R) -> R {
+        f(&mut self.directory.borrow_mut())
+    }
+
+    fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    async fn tcp(self: Rc<Self>, app: AppTcp) {
+        let tuple = app.tuple();
+        let flow = self.begin(Kind::Tcp, tuple.source, tuple.destination);
+        let target = match self.target(tuple.destination) {
+            Ok(target) => target,
+            Err(failure) => {
+                app.refuse(ending::refusal(&failure));
+                return self.log.ended(flow, Err(failure));
+            }
+        };
+        flow.named(&target.destination);
+        let end = match self.way {
+            Way::Direct => direct::tcp(&self, &app, &flow, &target.destination).await,
+            Way::Mesh { hops } => {
+                over_mesh::tcp(&self, &app, &flow, &target.destination, hops).await
+            }
+        };
+        drop(app);
+        self.log.ended(flow, end);
+    }
+
+    /// A flow's record from its first packet on; its owner is looked up
+    /// meanwhile.
+    fn begin(&self, kind: Kind, source: SocketAddr, destination: SocketAddr) -> Rc<Flow> {
+        let id = self.next.replace(self.next.get() + 1);
+        let flow = Rc::new(Flow::new(id, kind, source, destination, self.clock));
+        let look_up = self.owners.owner(kind, source, destination);
+        let found = flow.clone();
+        spawn_local(async move {
+            if let Some(app) = look_up.await {
+                found.owned(app);
+            }
+        });
+        flow
+    }
+
+    /// What an address that an app used stands for. A fake one is held for as
+    /// long as the target lives; a forgotten one is refused.
+    fn target(self: &Rc<Self>, address: SocketAddr) -> Result<Target<L, O>, Failure> {
+        let ip = address.ip();
+        if !fake_ip::is_fake(ip) {
+            return Ok(Target {
+                destination: Destination::from(address),
+                pinned: None,
+            });
+        }
+        let now = self.now();
+        let Some(name) = self.with_fake_ips(|names| names.pin(ip, now)) else {
+            return Err(Failure::new(Code::ForgottenAddress, address.to_string()));
+        };
+        Ok(Target {
+            destination: Destination::Name {
+                name,
+                port: address.port(),
+            },
+            pinned: Some((self.clone(), ip)),
+        })
+    }
+
+    fn failed_at(&self, nodes: &[NodeId]) {
+        let now = self.now();
+        let mut directory = self.directory.borrow_mut();
+        for node in nodes {
+            directory.penalize(*node, now);
+        }
+    }
+}
+
+struct Target<L: Link, O: Outside> {
+    destination: Destination,
+    pinned: Option<(Rc<Entry<L, O>>, IpAddr)>,
+}
+
+impl<L: Link, O: Outside> Drop for Target<L, O> {
+    fn drop(&mut self) {
+        if let Some((entry, ip)) = self.pinned.take() {
+            let now = entry.now();
+            entry.with_fake_ips(|names| names.unpin(ip, now));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Opening a circuit: a route, a set-up for every hop of it at once, and the
+//! stream that it travels on.
+
+use super::Entry;
+use crate::circuit::{Preamble, Receiver, Sender};
+use crate::link::Link;
+use crate::outside::Outside;
+use bytes::BytesMut;
+use masq_core::failure::{Code, Failure};
+use masq_core::frame::{Forward, Opener, Sealer, Target};
+use masq_core::identity::NodeId;
+use masq_core::onion::{self, Hop, OriginatorKeys};
+use masq_core::random::SystemRandom;
+use masq_core::route::{self, RouteRequest};
+
+pub(super) struct Circuit<L: Link> {
+    pub(super) link: L,
+    pub(super) sender: Sender<L::Send>,
+    pub(super) receiver: Receiver<L::Recv>,
+    pub(super) keys: OriginatorKeys,
+    pub(super) path: Vec<NodeId>,
+    /// To be given to the first flush.
+    pub(super) preamble: Option<Preamble>,
+}
+
+/// Opens a circuit of `hops` Nodes that avoids `avoid`. The set-up and the
+/// request wait to be flushed together with the first bytes.
+pub(super) async fn open<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    hops: u8,
+    avoid: &[NodeId],
+    target: Target,
+) -> Result<Circuit<L>, Failure> {
+    let path = choose(entry, hops, avoid)?;
+    let ids: Vec<NodeId> = path.iter().map(|hop| hop.id).collect();
+    let first = ids.first().copied().ok_or(Code::NoRoute)?;
+    let link = entry.services.mesh.link(&first);
+    let link = link.ok_or_else(|| Failure::new(Code::NoRoute, "no link with the first hop"))?;
+    let now = entry.services.unix_time();
+    let (setup, keys) = onion::build(&path, now, &mut SystemRandom)
+        .map_err(|error| Failure::new(Code::MalformedSetup, error.to_string()))?;
+    let (send, recv) = link
+        .open()
+        .await
+        .map_err(|error| Failure::new(Code::LinkLost, error.to_string()))?;
+    let layers = keys.stream_layers();
+    let sealer = Sealer::new(&keys.exit.frame.forward);
+    let opener = Opener::new(&keys.exit.frame.backward);
+    let mut sender = Sender::new(send, sealer, layers.forward);
+    let preamble = sender.preamble(setup.as_bytes());
+    sender.forward(&Forward::Open(target))?;
+    Ok(Circuit {
+        link,
+        sender,
+        receiver: Receiver::new(recv, opener, layers.backward, BytesMut::new()),
+        keys,
+        path: ids,
+        preamble: Some(preamble),
+    })
+}
+
+fn choose<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    hops: u8,
+    avoid: &[NodeId],
+) -> Result<Vec<Hop>, Failure> {
+    let now = entry.now();
+    let directory = entry.directory.borrow();
+    let request = RouteRequest {
+        hops,
+        avoid: avoid.to_vec(),
+        ..RouteRequest::default()
+    };
+    route::choose(&directory, &request, now, &mut rand::rng())
+        .map_err(|error| Failure::new(Code::NoRoute, error.to_string()))
+}

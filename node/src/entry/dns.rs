@@ -1,0 +1,232 @@
+//! The DNS queries of captured apps, whatever server they ask: answered with
+//! fake addresses, by an exit, or by the system's own resolver
+//! ([`masq_core::names`] decides).
+
+use super::record::{Flow, Kind};
+use super::{Entry, Way, circuit};
+use crate::app::{AppTcp, AppUdp, AppUdpSender};
+use crate::circuit::CircuitError;
+use crate::link::Link;
+use crate::outside::Outside;
+use masq_core::failure::{Code, Failure};
+use masq_core::frame::{Backward, Forward, Target};
+use masq_core::names::{Answer, Question, TcpQueries, Transport, tcp_frame};
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::task::spawn_local;
+
+/// Apps give up on a question after about this long.
+const TIMEOUT: Duration = Duration::from_secs(8);
+/// Questions of one app port that wait for their answers.
+const OPEN_QUESTIONS: usize = 64;
+/// Exits that are asked before an app hears of a failure.
+const ATTEMPTS: usize = 2;
+
+pub(super) async fn over_udp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut app: AppUdp) {
+    let tuple = app.tuple();
+    let open = Rc::new(Cell::new(0_usize));
+    while let Some(query) = app.recv().await {
+        let now = entry.now();
+        let answer = entry
+            .dns
+            .borrow_mut()
+            .handle_query(&query, Transport::Udp, now);
+        let (question, local) = match answer {
+            Answer::Respond(bytes) => {
+                if app.sender().send(&bytes).is_err() {
+                    return;
+                }
+                continue;
+            }
+            Answer::Drop(_) => continue,
+            Answer::ResolveAtExit(question) => (question, false),
+            Answer::AskLocal(question) => (question, true),
+        };
+        if open.get() >= OPEN_QUESTIONS {
+            let _ = app.sender().send(&question.fail(Code::TooManyFlows));
+            continue;
+        }
+        open.set(open.get() + 1);
+        spawn_local(answer_later(
+            entry.clone(),
+            app.sender(),
+            (tuple.source, tuple.destination),
+            question,
+            local,
+            open.clone(),
+        ));
+    }
+}
+
+async fn answer_later<L: Link, O: Outside>(
+    entry: Rc<Entry<L, O>>,
+    app: AppUdpSender,
+    (source, destination): (SocketAddr, SocketAddr),
+    question: Question,
+    local: bool,
+    open: Rc<Cell<usize>>,
+) {
+    let answer = resolve(&entry, source, destination, &question, local).await;
+    // An app that is gone needs no answer.
+    let _ = app.send(&answer);
+    open.set(open.get() - 1);
+}
+
+pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: &AppTcp) {
+    app.accept();
+    let mut queries = TcpQueries::default();
+    loop {
+        let next = poll_fn(|cx| {
+            app.poll_recv(cx, |data| match queries.push(data) {
+                Ok((taken, query)) => (taken, Ok(query)),
+                Err(error) => (data.len(), Err(error)),
+            })
+        });
+        let query = match next.await {
+            Ok(Some(Ok(Some(query)))) => query,
+            Ok(Some(Ok(None))) => continue,
+            Ok(None) => break,
+            Ok(Some(Err(_))) | Err(_) => return app.abort(),
+        };
+        let now = entry.now();
+        let answer = entry
+            .dns
+            .borrow_mut()
+            .handle_query(&query, Transport::Tcp, now);
+        let tuple = app.tuple();
+        let bytes = match answer {
+            Answer::Respond(bytes) => bytes,
+            Answer::Drop(_) => return app.abort(),
+            Answer::ResolveAtExit(question) => {
+                resolve(entry, tuple.source, tuple.destination, &question, false).await
+            }
+            Answer::AskLocal(question) => {
+                resolve(entry, tuple.source, tuple.destination, &question, true).await
+            }
+        };
+        if app.send_all(&tcp_frame(&bytes)).await.is_err() {
+            return;
+        }
+    }
+    app.finish();
+    app.release();
+}
+
+/// The app's answer to a question that is not answered here; a failure is an
+/// answer too.
+async fn resolve<L: Link, O: Outside>(
+    entry: &Rc<Entry<L, O>>,
+    source: SocketAddr,
+    destination: SocketAddr,
+    question: &Question,
+    local: bool,
+) -> Vec<u8> {
+    let flow = entry.begin(Kind::Dns, source, destination);
+    flow.asked(question.name());
+    flow.sent(question.message().len());
+    let asked = async {
+        if local {
+            return ask_local(entry, question).await;
+        }
+        match entry.way {
+            Way::Direct => ask_direct(entry, question).await,
+            Way::Mesh { hops } => ask_exits(entry, &flow, question, hops).await,
+        }
+    };
+    let result = tokio::time::timeout(TIMEOUT, asked)
+        .await
+        .unwrap_or_else(|_| Err(Code::ResolverFailed.into()));
+    match result {
+        Ok(answer) => {
+            flow.received(answer.len());
+            entry.log.ended(flow, Ok(()));
+            answer
+        }
+        Err(failure) => {
+            let answer = question.fail(failure.code);
+            entry.log.ended(flow, Err(failure));
+            answer
+        }
+    }
+}
+
+async fn ask_local<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    question: &Question,
+) -> Result<Vec<u8>, Failure> {
+    let outside = &entry.services.outside;
+    let answer = outside.query_local(question.message()).await;
+    let answer =
+        answer.map_err(|failure| Failure::new(Code::LocalResolver, failure.to_string()))?;
+    question
+        .answer_from_local(&answer)
+        .map_err(|error| Failure::new(Code::LocalResolver, error.to_string()))
+}
+
+async fn ask_direct<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    question: &Question,
+) -> Result<Vec<u8>, Failure> {
+    let answer = entry.services.outside.query(question.message()).await?;
+    from_exit(question, &answer)
+}
+
+async fn ask_exits<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    flow: &Flow,
+    question: &Question,
+    hops: u8,
+) -> Result<Vec<u8>, Failure> {
+    let mut avoid = Vec::new();
+    let mut last = Failure::from(Code::ResolverFailed);
+    for _ in 0..ATTEMPTS {
+        let circuit = circuit::open(entry, hops, &avoid, Target::Resolve).await?;
+        flow.routed(&circuit.path);
+        avoid.extend(circuit.path.last());
+        match ask_exit(circuit, question).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => {
+                entry.failed_at(&avoid);
+                last = failure;
+            }
+        }
+    }
+    Err(last)
+}
+
+async fn ask_exit<L: Link>(
+    mut circuit: circuit::Circuit<L>,
+    question: &Question,
+) -> Result<Vec<u8>, Failure> {
+    circuit.sender.forward(&Forward::Query(question.message()))?;
+    circuit.sender.forward(&Forward::Fin)?;
+    if let Some(preamble) = circuit.preamble.take() {
+        circuit.sender.flush_after(preamble).await?;
+    }
+    circuit.sender.finish();
+    while let Some((kind, payload)) = circuit.receiver.next().await? {
+        match Backward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
+            Backward::Answer(answer) => return from_exit(question, answer),
+            Backward::Failed { code, detail } => {
+                return Err(Failure::new(code, detail.to_string()));
+            }
+            Backward::Reset(code) => return Err(code.into()),
+            Backward::Opened(_)
+            | Backward::Data(_)
+            | Backward::Fin
+            | Backward::Datagram(_)
+            | Backward::KeepAlive
+            | Backward::Padding(_) => {}
+        }
+    }
+    Err(Code::ResolverFailed.into())
+}
+
+fn from_exit(question: &Question, answer: &[u8]) -> Result<Vec<u8>, Failure> {
+    question
+        .answer_from_exit(answer)
+        .map_err(|error| Failure::new(Code::ResolverFailed, error.to_string()))
+}

@@ -1,0 +1,237 @@
+//! What is known of a flow, and the log that says so: one JSON line for each
+//! flow that ended (`docs/flow-log.md`).
+
+use masq_core::destination::Destination;
+use masq_core::failure::{Code, Failure};
+use masq_core::identity::NodeId;
+use serde::Serialize;
+use std::cell::{Cell, RefCell};
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Lines that wait for the disk; more are counted and lost.
+const QUEUE: usize = 4_096;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Tcp,
+    Udp,
+    Dns,
+}
+
+/// The process that a flow belongs to.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct App {
+    pub pid: u32,
+    pub uid: u32,
+    /// Of the process, as the system lists it.
+    pub name: String,
+    /// Of its executable.
+    pub path: Option<String>,
+}
+
+pub type OwnerFuture = Pin<Box<dyn Future<Output = Option<App>>>>;
+
+/// Finds the process that owns a flow.
+pub trait Owners {
+    fn owner(&self, kind: Kind, source: SocketAddr, destination: SocketAddr) -> OwnerFuture;
+}
+
+/// Where nobody can tell.
+#[derive(Clone, Copy, Debug)]
+pub struct NoOwners;
+
+impl Owners for NoOwners {
+    fn owner(&self, _: Kind, _: SocketAddr, _: SocketAddr) -> OwnerFuture {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+#[derive(Debug)]
+pub struct Flow {
+    id: u64,
+    kind: Kind,
+    source: SocketAddr,
+    destination: SocketAddr,
+    clock: fn() -> Instant,
+    start: Instant,
+    name: RefCell<Option<String>>,
+    app: RefCell<Option<App>>,
+    hops: RefCell<Vec<NodeId>>,
+    sent: Cell<u64>,
+    received: Cell<u64>,
+    first_byte: Cell<Option<Duration>>,
+}
+
+impl Flow {
+    pub(super) fn new(
+        id: u64,
+        kind: Kind,
+        source: SocketAddr,
+        destination: SocketAddr,
+        clock: fn() -> Instant,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            source,
+            destination,
+            clock,
+            start: clock(),
+            name: RefCell::default(),
+            app: RefCell::default(),
+            hops: RefCell::default(),
+            sent: Cell::new(0),
+            received: Cell::new(0),
+            first_byte: Cell::new(None),
+        }
+    }
+
+    pub(super) fn named(&self, destination: &Destination) {
+        *self.name.borrow_mut() = destination.name().map(ToString::to_string);
+    }
+
+    pub(super) fn asked(&self, name: String) {
+        *self.name.borrow_mut() = Some(name);
+    }
+
+    pub(super) fn owned(&self, app: App) {
+        *self.app.borrow_mut() = Some(app);
+    }
+
+    pub(super) fn routed(&self, hops: &[NodeId]) {
+        *self.hops.borrow_mut() = hops.to_vec();
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.sent.set(self.sent.get() + bytes as u64);
+    }
+
+    pub(super) fn received(&self, bytes: usize) {
+        self.received.set(self.received.get() + bytes as u64);
+        if self.first_byte.get().is_none() {
+            self.first_byte.set(Some((self.clock)() - self.start));
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: u64,
+    id: u64,
+    app: Option<&'a App>,
+    protocol: Kind,
+    source: SocketAddr,
+    destination: SocketAddr,
+    name: Option<&'a str>,
+    hops: Vec<String>,
+    exit: Option<String>,
+    sent: u64,
+    received: u64,
+    first_byte_ms: Option<f64>,
+    duration_ms: f64,
+    end: &'a str,
+}
+
+/// Writes lines on a thread of its own, so that a slow disk holds up no flow.
+#[derive(Clone, Debug)]
+pub struct FlowLog {
+    lines: Option<SyncSender<Vec<u8>>>,
+    unix_ms: fn() -> u64,
+    lost: Rc<Cell<u64>>,
+}
+
+impl FlowLog {
+    pub fn none(unix_ms: fn() -> u64) -> Self {
+        Self {
+            lines: None,
+            unix_ms,
+            lost: Rc::default(),
+        }
+    }
+
+    pub fn open(path: &Path, unix_ms: fn() -> u64) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let (lines, queue) = sync_channel::<Vec<u8>>(QUEUE);
+        std::thread::Builder::new()
+            .name("flow-log".to_string())
+            .spawn(move || write_lines(file, &queue))?;
+        Ok(Self {
+            lines: Some(lines),
+            unix_ms,
+            lost: Rc::default(),
+        })
+    }
+
+    /// Notes how a flow ended, in the log of flows and, when it failed, as a
+    /// coded line in the Node's own.
+    pub(super) fn ended(&self, flow: Rc<Flow>, end: Result<(), Failure>) {
+        let code = match &end {
+            Ok(()) => "finished",
+            Err(failure) => failure.code.name(),
+        };
+        if let Err(failure) = &end
+            && failure.code != Code::Aborted
+            && failure.code != Code::Idle
+        {
+            tracing::info!(
+                event = "flow-failed",
+                flow = flow.id,
+                code,
+                place = %failure.code.place(),
+                remedy = failure.code.remedy(),
+            );
+            tracing::debug!(flow = flow.id, destination = %flow.destination, detail = %failure.detail);
+        }
+        let Some(lines) = &self.lines else { return };
+        let hops = flow.hops.borrow();
+        let app = flow.app.borrow();
+        let name = flow.name.borrow();
+        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
+        let line = Line {
+            time: (self.unix_ms)(),
+            id: flow.id,
+            app: app.as_ref(),
+            protocol: flow.kind,
+            source: flow.source,
+            destination: flow.destination,
+            name: name.as_deref(),
+            hops: hops.iter().map(NodeId::short).collect(),
+            exit: hops.last().map(NodeId::short),
+            sent: flow.sent.get(),
+            received: flow.received.get(),
+            first_byte_ms: flow.first_byte.get().map(milliseconds),
+            duration_ms: milliseconds((flow.clock)() - flow.start),
+            end: code,
+        };
+        let Ok(mut bytes) = serde_json::to_vec(&line) else {
+            return;
+        };
+        bytes.push(b'\n');
+        if lines.try_send(bytes).is_err() {
+            self.lost.set(self.lost.get() + 1);
+            if self.lost.get().is_power_of_two() {
+                tracing::warn!(lost = self.lost.get(), "flow log lines were lost");
+            }
+        }
+    }
+}
+
+fn write_lines(mut file: File, queue: &std::sync::mpsc::Receiver<Vec<u8>>) {
+    while let Ok(mut bytes) = queue.recv() {
+        while let Ok(more) = queue.try_recv() {
+            bytes.extend_from_slice(&more);
+        }
+        if let Err(error) = file.write_all(&bytes) {
+            tracing::warn!(%error, "the flow log cannot be written");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! UDP at an exit: one socket that talks with one destination.
+//!
+//! Datagrams take the link's unreliable ones where they fit and frames on the
+//! circuit's stream where they do not.
+
+use super::{End, Ends, idle};
+use crate::circuit::CircuitError;
+use crate::link::Link;
+use crate::mesh::{CircuitPort, send_datagram};
+use crate::outside::{self, Outside, OutsideUdp};
+use crate::serve::Services;
+use bytes::BytesMut;
+use masq_core::destination::Destination;
+use masq_core::datagram::ExitDatagrams;
+use masq_core::exit_policy::Protocol;
+use masq_core::failure::Code;
+use masq_core::frame::{Backward, Forward};
+use masq_core::onion::ExitKeys;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// As long as the longest that the originator's stack keeps a UDP flow.
+const UDP_IDLE: Duration = Duration::from_secs(330);
+const LARGEST_DATAGRAM: usize = 65_535;
+
+pub(super) async fn run<L: Link, O: Outside>(
+    services: &Services<L, O>,
+    link: &L,
+    (sender, receiver): &mut Ends<L>,
+    keys: &ExitKeys,
+    to: Destination,
+) -> Result<(), End> {
+    let outside = &*services.outside;
+    let found = outside::addresses(outside, &services.policy, &to, Protocol::Udp)
+        .await
+        .map_err(End::Failed)?;
+    let address = *found
+        .first()
+        .ok_or(End::Failed(Code::NameHasNoAddress.into()))?;
+    let socket = Rc::new(outside.udp(address).await.map_err(End::Failed)?);
+    sender.backward(&Backward::Opened(Some(socket.peer())))?;
+    sender.flush().await?;
+
+    let id = sender.id();
+    let activity = Rc::new(Cell::new(0_u64));
+    let datagrams = Rc::new(RefCell::new(ExitDatagrams::new(keys)));
+    let sink = {
+        let (socket, activity) = (socket.clone(), activity.clone());
+        let datagrams = datagrams.clone();
+        move |mut datagram: BytesMut| {
+            if let Ok(payload) = datagrams.borrow_mut().open(&mut datagram) {
+                activity.set(activity.get() + 1);
+                // What ICMP said of an earlier datagram shows when receiving.
+                let _ = socket.send(payload);
+            }
+        }
+    };
+    let _registration = services
+        .mesh
+        .register(CircuitPort::new(link, id), Rc::new(sink));
+    let up = async {
+        while let Some((kind, payload)) = receiver.next().await? {
+            match Forward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
+                Forward::Datagram(payload) => {
+                    activity.set(activity.get() + 1);
+                    services.meter.forward(payload.len());
+                    let _ = socket.send(payload);
+                }
+                Forward::Fin => break,
+                Forward::KeepAlive | Forward::Padding(_) => {}
+                Forward::Open(_) | Forward::Data(_) | Forward::Query(_) | Forward::Reset(_) => {
+                    return Err(CircuitError::Unexpected.into());
+                }
+            }
+        }
+        Ok::<(), End>(())
+    };
+    let down = async {
+        let mut buffer = vec![0; LARGEST_DATAGRAM];
+        let mut sealed = BytesMut::new();
+        // Never ends but with the error that ends it.
+        loop {
+            let size = socket.recv(&mut buffer).await.map_err(End::Failed)?;
+            activity.set(activity.get() + 1);
+            services.meter.backward(size);
+            sealed.clear();
+            let seal = datagrams.borrow_mut().seal(&buffer[..size], &mut sealed);
+            let fits = seal.is_ok()
+                && send_datagram(link, id, &sealed).is_ok();
+            if !fits {
+                sender.backward(&Backward::Datagram(&buffer[..size]))?;
+                sender.flush().await?;
+            }
+        }
+        #[expect(unreachable_code, reason = "names the error type of the block")]
+        Ok::<(), End>(())
+    };
+    tokio::select! {
+        result = up => result?,
+        result = down => result?,
+        () = idle(&activity, UDP_IDLE) => return Err(End::Reset(Code::Idle)),
+    }
+    sender.backward(&Backward::Fin)?;
+    sender.flush().await?;
+    sender.finish();
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! Links inside one process, for simulations: a fixed one-way latency in the
+//! runtime's (possibly virtual) time, the same windows as a real link, and a
+//! switch that cuts it.
+
+use super::{Link, LinkError, LinkRecv, LinkSend, StreamError};
+use bytes::{Bytes, BytesMut};
+use masq_core::identity::NodeId;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+/// Bytes in flight or unread on one stream.
+const WINDOW: usize = 256 * 1024;
+const LARGEST_DATAGRAM: usize = 1_350;
+const DATAGRAMS: usize = 256;
+const STREAMS: usize = 4_096;
+
+/// The two ends of a new link between `a` and `b`: the first is `a`'s.
+pub fn pair(a: NodeId, b: NodeId, latency: Duration) -> (MemoryLink, MemoryLink) {
+    let (streams_to_a, at_a) = mpsc::channel(STREAMS);
+    let (streams_to_b, at_b) = mpsc::channel(STREAMS);
+    let (datagrams_to_a, datagrams_at_a) = mpsc::channel(DATAGRAMS);
+    let (datagrams_to_b, datagrams_at_b) = mpsc::channel(DATAGRAMS);
+    let (cut, _) = watch::channel(false);
+    let cut = Rc::new(cut);
+    let next = Rc::new(Cell::new(0));
+    let end = |peer, streams, incoming, datagrams, arriving| MemoryLink {
+        inner: Rc::new(Inner {
+            peer,
+            latency,
+            streams,
+            incoming: tokio::sync::Mutex::new(incoming),
+            datagrams,
+            arriving: tokio::sync::Mutex::new(arriving),
+            cut: cut.clone(),
+            next: next.clone(),
+            carried: Cell::new(0),
+        }),
+    };
+    (
+        end(b, streams_to_b, at_a, datagrams_to_b, datagrams_at_a),
+        end(a, streams_to_a, at_b, datagrams_to_a, datagrams_at_b),
+    )
+}
+
+#[derive(Clone, Debug)]
+pub struct MemoryLink {
+    inner: Rc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    peer: NodeId,
+    latency: Duration,
+    streams: mpsc::Sender<(MemorySend, MemoryRecv)>,
+    incoming: tokio::sync::Mutex<mpsc::Receiver<(MemorySend, MemoryRecv)>>,
+    datagrams: mpsc::Sender<(Instant, Bytes)>,
+    arriving: tokio::sync::Mutex<mpsc::Receiver<(Instant, Bytes)>>,
+    cut: Rc<watch::Sender<bool>>,
+    next: Rc<Cell<u64>>,
+    carried: Cell<u64>,
+}
+
+impl MemoryLink {
+    /// Both ends lose the link, as when a Node dies.
+    pub fn cut(&self) {
+        self.inner.cut.send_replace(true);
+    }
+
+    /// Bytes that this end has written to streams.
+    pub fn carried(&self) -> u64 {
+        self.inner.carried.get()
+    }
+
+    fn is_cut(&self) -> bool {
+        *self.inner.cut.borrow()
+    }
+
+    fn lost() -> LinkError {
+        LinkError::Lost("cut".to_string())
+    }
+}
+
+impl Link for MemoryLink {
+    type Send = MemorySend;
+    type Recv = MemoryRecv;
+
+    fn peer(&self) -> NodeId {
+        self.inner.peer
+    }
+
+    async fn open(&self) -> Result<(MemorySend, MemoryRecv), LinkError> {
+        if self.is_cut() {
+            return Err(Self::lost());
+        }
+        let id = self.inner.next.get();
+        self.inner.next.set(id + 1);
+        let (our_send, their_recv) = half(id, self);
+        let (their_send, our_recv) = half(id, self);
+        self.inner
+            .streams
+            .send((their_send, their_recv))
+            .await
+            .map_err(|_| Self::lost())?;
+        Ok((our_send, our_recv))
+    }
+
+    async fn accept(&self) -> Result<(MemorySend, MemoryRecv), LinkError> {
+        let mut incoming = self.inner.incoming.lock().await;
+        tokio::select! {
+            stream = incoming.recv() => stream.ok_or_else(Self::lost),
+            error = self.closed() => Err(error),
+        }
+    }
+
+    fn max_datagram(&self) -> Option<usize> {
+        Some(LARGEST_DATAGRAM)
+    }
+
+    fn send_datagram(&self, data: Bytes) -> Result<(), LinkError> {
+        if self.is_cut() {
+            return Err(Self::lost());
+        }
+        if data.len() > LARGEST_DATAGRAM {
+            return Err(LinkError::DatagramTooLarge);
+        }
+        // A full queue loses the datagram, as a network would.
+        let _ = self
+            .inner
+            .datagrams
+            .try_send((Instant::now() + self.inner.latency, data));
+        Ok(())
+    }
+
+    async fn read_datagram(&self) -> Result<Bytes, LinkError> {
+        let mut arriving = self.inner.arriving.lock().await;
+        let (due, data) = tokio::select! {
+            datagram = arriving.recv() => datagram.ok_or_else(Self::lost)?,
+            error = self.closed() => return Err(error),
+        };
+        tokio::time::sleep_until(due).await;
+        Ok(data)
+    }
+
+    async fn closed(&self) -> LinkError {
+        let mut cut = self.inner.cut.subscribe();
+        // The sender lives as long as either end does.
+        let _ = cut.wait_for(|cut| *cut).await;
+        Self::lost()
+    }
+
+    fn close(&self, _reason: &str) {
+        self.cut();
+    }
+
+    fn serial(&self) -> usize {
+        Rc::as_ptr(&self.inner.next) as usize
+    }
+}
+
+enum Item {
+    Data(Instant, Bytes),
+    End(Instant),
+}
+
+/// What the two ends of one direction of a stream share.
+struct Shared {
+    room: Semaphore,
+    reset: watch::Sender<Option<u64>>,
+    stop: watch::Sender<Option<u64>>,
+    finished: Cell<bool>,
+    consumed_end: Cell<bool>,
+}
+
+fn half(id: u64, link: &MemoryLink) -> (MemorySend, MemoryRecv) {
+    let (items, arriving) = mpsc::unbounded_channel();
+    let shared = Rc::new(Shared {
+        room: Semaphore::new(WINDOW),
+        reset: watch::channel(None).0,
+        stop: watch::channel(None).0,
+        finished: Cell::new(false),
+        consumed_end: Cell::new(false),
+    });
+    (
+        MemorySend {
+            id,
+            latency: link.inner.latency,
+            items,
+            shared: shared.clone(),
+            link: link.clone(),
+        },
+        MemoryRecv {
+            arriving,
+            held: RefCell::new(None),
+            shared,
+            link: link.clone(),
+        },
+    )
+}
+
+pub struct MemorySend {
+    id: u64,
+    latency: Duration,
+    // Bounded by `room`: an item is sent only with permits for its bytes.
+    items: mpsc::UnboundedSender<Item>,
+    shared: Rc<Shared>,
+    link: MemoryLink,
+}
+
+impl std::fmt::Debug for MemorySend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemorySend").field("id", &self.id).finish()
+    }
+}
+
+impl LinkSend for MemorySend {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    async fn write(&mut self, mut data: Bytes) -> Result<(), StreamError> {
+        while !data.is_empty() {
+            let piece = data.split_to(data.len().min(WINDOW));
+            let amount = u32::try_from(piece.len()).expect("invariant: a piece fits the window");
+            let mut stop = self.shared.stop.subscribe();
+            tokio::select! {
+                biased;
+                code = stop.wait_for(Option::is_some) => {
+                    let code = code.ok().and_then(|code| *code).unwrap_or(0);
+                    return Err(StreamError::Stopped(code));
+                }
+                _ = self.link.closed() => return Err(StreamError::LinkLost),
+                permits = self.shared.room.acquire_many(amount) => {
+                    permits.map_err(|_| StreamError::LinkLost)?.forget();
+                }
+            }
+            let carried = &self.link.inner.carried;
+            carried.set(carried.get() + u64::from(amount));
+            self.items
+                .send(Item::Data(Instant::now() + self.latency, piece))
+                .map_err(|_| StreamError::LinkLost)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.shared.finished.set(true);
+        let _ = self.items.send(Item::End(Instant::now() + self.latency));
+    }
+
+    fn reset(&mut self, code: u64) {
+        self.shared.finished.set(true);
+        self.shared.reset.send_replace(Some(code));
+    }
+
+    fn stopped(&self) -> impl Future<Output = StreamError> + 'static {
+        let mut stop = self.shared.stop.subscribe();
+        let link = self.link.clone();
+        async move {
+            tokio::select! {
+                code = stop.wait_for(Option::is_some) =>
+                    StreamError::Stopped(code.ok().and_then(|code| *code).unwrap_or(0)),
+                _ = link.closed() => StreamError::LinkLost,
+            }
+        }
+    }
+}
+
+impl Drop for MemorySend {
+    fn drop(&mut self) {
+        if !self.shared.finished.get() {
+            self.finish();
+        }
+    }
+}
+
+pub struct MemoryRecv {
+    arriving: mpsc::UnboundedReceiver<Item>,
+    held: RefCell<Option<Item>>,
+    shared: Rc<Shared>,
+    link: MemoryLink,
+}
+
+impl std::fmt::Debug for MemoryRecv {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryRecv").finish_non_exhaustive()
+    }
+}
+
+impl LinkRecv for MemoryRecv {
+    async fn read(&mut self) -> Result<Option<BytesMut>, StreamError> {
+        if self.shared.consumed_end.get() {
+            return Ok(None);
+        }
+        let mut reset = self.shared.reset.subscribe();
+        let (held, arriving) = (&self.held, &mut self.arriving);
+        let next = async {
+            if held.borrow().is_none() {
+                let item = arriving.recv().await;
+                *held.borrow_mut() = item;
+            }
+            let due = match &*held.borrow() {
+                Some(Item::Data(due, _) | Item::End(due)) => *due,
+                None => return None,
+            };
+            tokio::time::sleep_until(due).await;
+            held.borrow_mut().take()
+        };
+        let item = tokio::select! {
+            biased;
+            code = reset.wait_for(Option::is_some) => {
+                return Err(StreamError::Reset(code.ok().and_then(|code| *code).unwrap_or(0)));
+            }
+            _ = self.link.closed() => return Err(StreamError::LinkLost),
+            item = next => item,
+        };
+        match item {
+            Some(Item::Data(_, data)) => {
+                self.shared.room.add_permits(data.len());
+                Ok(Some(BytesMut::from(data)))
+            }
+            Some(Item::End(_)) | None => {
+                self.shared.consumed_end.set(true);
+                Ok(None)
+            }
+        }
+    }
+
+    fn stop(&mut self, code: u64) {
+        self.shared.stop.send_replace(Some(code));
+    }
+}
+
+impl Drop for MemoryRecv {
+    fn drop(&mut self) {
+        if !self.shared.consumed_end.get() {
+            self.stop(0);
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Links on QUIC (RFC 9000, RFC 9221 datagrams) with quinn: TLS 1.3, ALPN
+//! `h3`, both certificates pinned to Node ids.
+//!
+//! Windows: a stream may hold [`STREAM_WINDOW`] bytes that its reader has not
+//! taken, which is what bounds a relay's memory for each circuit; a link holds
+//! [`LINK_WINDOW`] over all its streams.
+
+use super::tls::{Credentials, TlsError, peer_id};
+use super::{Link, LinkError, LinkRecv, LinkSend, StreamError};
+use bytes::{Bytes, BytesMut};
+use masq_core::identity::{Identity, NodeId};
+use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
+use quinn::{ConnectionError, Endpoint, EndpointConfig, TransportConfig, VarInt};
+use rustls::pki_types::CertificateDer;
+use std::future::Future;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes in flight or unread on one stream.
+const STREAM_WINDOW: u32 = 768 * 1024;
+/// Bytes in flight or unread on all streams of a link together.
+const LINK_WINDOW: u32 = 1 << 30;
+/// Bytes that a link holds for sending or until acknowledged.
+const SEND_WINDOW: u64 = 16 << 20;
+const MAX_STREAMS: u32 = 65_536;
+const DATAGRAM_BUFFER: usize = 1 << 20;
+/// A link is silent at most this long before it is kept alive...
+const KEEP_ALIVE: Duration = Duration::from_millis(1_000);
+/// ...and is lost when nothing has come back for this long.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(4_000);
+/// Received packets that one read hands over at most.
+const CHUNKS: usize = 32;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("TLS has no QUIC cipher suite: {0}")]
+    Suite(#[from] NoInitialCipherSuite),
+    #[error("could not use the UDP socket of the links: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+/// Dials and accepts links on one UDP socket.
+#[derive(Clone)]
+pub struct QuicEndpoint {
+    endpoint: Endpoint,
+    credentials: Credentials,
+    transport: Arc<TransportConfig>,
+}
+
+impl std::fmt::Debug for QuicEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QuicEndpoint")
+            .field("local", &self.endpoint.local_addr().ok())
+            .finish_non_exhaustive()
+    }
+}
+
+impl QuicEndpoint {
+    /// Must be called inside the runtime. `accepting` says whether others may
+    /// dial us.
+    pub fn new(
+        identity: &Identity,
+        socket: UdpSocket,
+        accepting: bool,
+    ) -> Result<Self, EndpointError> {
+        let credentials = Credentials::new(identity)?;
+        let transport = Arc::new(transport());
+        let server = if accepting {
+            let crypto = QuicServerConfig::try_from(credentials.server()?)?;
+            let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+            config.transport_config(transport.clone());
+            Some(config)
+        } else {
+            None
+        };
+        let endpoint = Endpoint::new(
+            EndpointConfig::default(),
+            server,
+            socket,
+            Arc::new(quinn::TokioRuntime),
+        )?;
+        Ok(Self {
+            endpoint,
+            credentials,
+            transport,
+        })
+    }
+
+    pub async fn dial(&self, peer: NodeId, address: SocketAddr) -> Result<QuicLink, LinkError> {
+        let connect = |text: String| LinkError::Connect(text);
+        let tls = self
+            .credentials
+            .client(peer)
+            .map_err(|e| connect(e.to_string()))?;
+        let crypto = QuicClientConfig::try_from(tls).map_err(|e| connect(e.to_string()))?;
+        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+        config.transport_config(self.transport.clone());
+        let connection = self
+            .endpoint
+            .connect_with(config, address, "localhost")
+            .map_err(|e| connect(e.to_string()))?
+            .await
+            .map_err(|e| connect(e.to_string()))?;
+        let link = QuicLink::new(connection)?;
+        if link.peer != peer {
+            link.close("wrong peer");
+            return Err(LinkError::WrongPeer);
+        }
+        Ok(link)
+    }
+
+    /// The next neighbor that dialled us; `None` once the endpoint is closed.
+    /// A failed handshake is an error for that neighbor alone.
+    pub async fn accept(&self) -> Option<quinn::Incoming> {
+        self.endpoint.accept().await
+    }
+
+    pub async fn handshake(incoming: quinn::Incoming) -> Result<QuicLink, LinkError> {
+        let connection = incoming
+            .await
+            .map_err(|e| LinkError::Connect(e.to_string()))?;
+        QuicLink::new(connection)
+    }
+
+    pub fn close(&self) {
+        self.endpoint.close(VarInt::from_u32(0), b"");
+    }
+
+    /// Waits until every close has been told to its peer.
+    pub async fn flush(&self) {
+        self.endpoint.wait_idle().await;
+    }
+}
+
+fn transport() -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(LINK_WINDOW))
+        .send_window(SEND_WINDOW)
+        .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
+        .datagram_send_buffer_size(DATAGRAM_BUFFER)
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_idle_timeout(Some(
+            IDLE_TIMEOUT
+                .try_into()
+                .expect("invariant: a few seconds fit a QUIC time-out"),
+        ));
+    config
+}
+
+#[derive(Clone, Debug)]
+pub struct QuicLink {
+    connection: quinn::Connection,
+    peer: NodeId,
+}
+
+impl QuicLink {
+    fn new(connection: quinn::Connection) -> Result<Self, LinkError> {
+        let peer = connection
+            .peer_identity()
+            .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
+            .and_then(|chain| peer_id(&chain))
+            .ok_or(LinkError::WrongPeer)?;
+        Ok(Self { connection, peer })
+    }
+
+    pub fn remote_address(&self) -> SocketAddr {
+        self.connection.remote_address()
+    }
+
+    pub fn stats(&self) -> quinn::ConnectionStats {
+        self.connection.stats()
+    }
+}
+
+impl Link for QuicLink {
+    type Send = QuicSend;
+    type Recv = QuicRecv;
+
+    fn peer(&self) -> NodeId {
+        self.peer
+    }
+
+    async fn open(&self) -> Result<(QuicSend, QuicRecv), LinkError> {
+        let (send, recv) = self.connection.open_bi().await.map_err(lost)?;
+        Ok((QuicSend(send), QuicRecv(recv)))
+    }
+
+    async fn accept(&self) -> Result<(QuicSend, QuicRecv), LinkError> {
+        let (send, recv) = self.connection.accept_bi().await.map_err(lost)?;
+        Ok((QuicSend(send), QuicRecv(recv)))
+    }
+
+    fn max_datagram(&self) -> Option<usize> {
+        self.connection.max_datagram_size()
+    }
+
+    fn send_datagram(&self, data: Bytes) -> Result<(), LinkError> {
+        self.connection.send_datagram(data).map_err(|e| match e {
+            quinn::SendDatagramError::TooLarge
+            | quinn::SendDatagramError::UnsupportedByPeer
+            | quinn::SendDatagramError::Disabled => LinkError::DatagramTooLarge,
+            quinn::SendDatagramError::ConnectionLost(e) => lost(e),
+        })
+    }
+
+    async fn read_datagram(&self) -> Result<Bytes, LinkError> {
+        self.connection.read_datagram().await.map_err(lost)
+    }
+
+    async fn closed(&self) -> LinkError {
+        lost(self.connection.closed().await)
+    }
+
+    fn close(&self, reason: &str) {
+        self.connection
+            .close(VarInt::from_u32(0), reason.as_bytes());
+    }
+
+    fn serial(&self) -> usize {
+        self.connection.stable_id()
+    }
+}
+
+#[derive(Debug)]
+pub struct QuicSend(quinn::SendStream);
+
+impl LinkSend for QuicSend {
+    fn id(&self) -> u64 {
+        VarInt::from(self.0.id()).into_inner()
+    }
+
+    async fn write(&mut self, data: Bytes) -> Result<(), StreamError> {
+        self.0.write_chunk(data).await.map_err(|e| match e {
+            quinn::WriteError::Stopped(code) => StreamError::Stopped(code.into_inner()),
+            quinn::WriteError::ConnectionLost(_)
+            | quinn::WriteError::ClosedStream
+            | quinn::WriteError::ZeroRttRejected => StreamError::LinkLost,
+        })
+    }
+
+    fn finish(&mut self) {
+        // A stream that was reset or stopped has nothing left to finish.
+        let _ = self.0.finish();
+    }
+
+    fn reset(&mut self, code: u64) {
+        let _ = self.0.reset(VarInt::from_u64(code).unwrap_or(VarInt::MAX));
+    }
+
+    fn stopped(&self) -> impl Future<Output = StreamError> + 'static {
+        let stopped = self.0.stopped();
+        async move {
+            match stopped.await {
+                Ok(code) => StreamError::Stopped(code.map_or(0, VarInt::into_inner)),
+                Err(_) => StreamError::LinkLost,
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct QuicRecv(quinn::RecvStream);
+
+impl LinkRecv for QuicRecv {
+    async fn read(&mut self) -> Result<Option<BytesMut>, StreamError> {
+        let mut chunks = [const { Bytes::new() }; CHUNKS];
+        let count = match self.0.read_chunks(&mut chunks).await {
+            Ok(Some(count)) => count,
+            Ok(None) => return Ok(None),
+            Err(quinn::ReadError::Reset(code)) => {
+                return Err(StreamError::Reset(code.into_inner()));
+            }
+            Err(
+                quinn::ReadError::ConnectionLost(_)
+                | quinn::ReadError::ClosedStream
+                | quinn::ReadError::IllegalOrderedRead
+                | quinn::ReadError::ZeroRttRejected,
+            ) => return Err(StreamError::LinkLost),
+        };
+        if count == 1 {
+            return Ok(Some(BytesMut::from(std::mem::take(&mut chunks[0]))));
+        }
+        let chunks = &chunks[..count];
+        let mut all = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+        for chunk in chunks {
+            all.extend_from_slice(chunk);
+        }
+        Ok(Some(all))
+    }
+
+    fn stop(&mut self, code: u64) {
+        let _ = self.0.stop(VarInt::from_u64(code).unwrap_or(VarInt::MAX));
+    }
+}
+
+fn lost(error: ConnectionError) -> LinkError {
+    LinkError::Lost(error.to_string())
+}

@@ -1,0 +1,122 @@
+//! Keeps a link with each configured neighbor, for ever, and takes those that
+//! dial us.
+
+use crate::link::quic::{QuicEndpoint, QuicLink};
+use crate::link::{Link, LinkError};
+use crate::outside::Outside;
+use crate::serve::{self, Services};
+use masq_core::identity::NodeId;
+use rand::Rng;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep, timeout};
+
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A link that lived this long makes the next dial start without a pause.
+const STEADY: Duration = Duration::from_secs(10);
+/// Links that others may have with us at one time.
+const MAX_LINKS: usize = 1_024;
+/// How often a link is asked whether its peer still answers.
+const PULSE: Duration = Duration::from_millis(250);
+/// A peer that lets packets go unanswered for this long is gone, whatever the
+/// transport still hopes; at least eight round trips, for long paths.
+const SILENCE: Duration = Duration::from_millis(1_500);
+
+/// Dials `peer` whenever there is no link with it.
+pub async fn keep<O: Outside>(
+    services: Rc<Services<QuicLink, O>>,
+    endpoint: QuicEndpoint,
+    peer: NodeId,
+    address: SocketAddr,
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let mut changes = services.mesh.changes();
+        while services.mesh.link(&peer).is_some() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+        let start = Instant::now();
+        let dialled = timeout(DIAL_TIMEOUT, endpoint.dial(peer, address)).await;
+        match dialled.unwrap_or_else(|_| Err(LinkError::Connect("no answer".to_string()))) {
+            Ok(link) => serve_link(services.clone(), link).await,
+            Err(error) => {
+                tracing::warn!(
+                    code = %masq_core::failure::Code::LinkRefused,
+                    peer = %peer.short(),
+                    %address,
+                    %error,
+                    retry_ms = pause.as_millis() as u64,
+                    "no link with the neighbor"
+                );
+            }
+        }
+        if start.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        let jitter = rand::rng().random_range(0.5..1.0);
+        sleep(pause.mul_f64(jitter)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Takes the links of others until the endpoint is closed.
+pub async fn accept<O: Outside>(services: Rc<Services<QuicLink, O>>, endpoint: QuicEndpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        if services.mesh.peers().len() >= MAX_LINKS {
+            incoming.refuse();
+            continue;
+        }
+        let services = services.clone();
+        spawn_local(async move {
+            match timeout(DIAL_TIMEOUT, QuicEndpoint::handshake(incoming)).await {
+                Ok(Ok(link)) => serve_link(services, link).await,
+                Ok(Err(error)) => tracing::debug!(%error, "a link was not made"),
+                Err(_) => tracing::debug!("a link was not made in time"),
+            }
+        });
+    }
+}
+
+async fn serve_link<O: Outside>(services: Rc<Services<QuicLink, O>>, link: QuicLink) {
+    let peer = link.peer();
+    tracing::info!(event = "link-up", peer = %peer.short(), address = %link.remote_address());
+    services.mesh.insert(link.clone());
+    tokio::select! {
+        () = serve::link(services.clone(), link.clone()) => {}
+        () = silence(&link) => link.close("silent"),
+        _ = link.closed() => {}
+    }
+    services.mesh.remove(&link);
+    let reason = link.closed().await;
+    tracing::info!(event = "link-down", peer = %peer.short(), %reason);
+}
+
+/// Resolves when the peer has stopped answering.
+async fn silence(link: &QuicLink) {
+    let mut received = link.stats().udp_rx.datagrams;
+    let mut sent = link.stats().udp_tx.datagrams;
+    let mut since: Option<Instant> = None;
+    loop {
+        sleep(PULSE).await;
+        let stats = link.stats();
+        if stats.udp_rx.datagrams != received {
+            received = stats.udp_rx.datagrams;
+            sent = stats.udp_tx.datagrams;
+            since = None;
+            continue;
+        }
+        if stats.udp_tx.datagrams == sent {
+            continue;
+        }
+        let began = *since.get_or_insert_with(Instant::now);
+        if began.elapsed() > SILENCE.max(stats.path.rtt * 8) {
+            return;
+        }
+    }
+}

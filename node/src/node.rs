@@ -1,0 +1,308 @@
+//! A running Node: puts links, services and the entry together and keeps them
+//! until it is told to end or can no longer do its work.
+
+use crate::app::Apps;
+use crate::clock;
+use crate::entry::record::{FlowLog, Owners};
+use crate::entry::{Entry, Parts, Way};
+use crate::link::quic::{QuicEndpoint, QuicLink};
+use crate::mesh::Mesh;
+use crate::neighbors;
+use crate::outside::sockets::Sockets;
+use crate::serve::Services;
+use crate::tun;
+use anyhow::{Context, Result, anyhow};
+use masq_capture::device::PacketDevice;
+use masq_core::config::{Mode, NodeConfig};
+use masq_core::descriptor::Descriptor;
+use masq_core::directory::Directory;
+use masq_core::exit_policy::ExitPolicy;
+use masq_core::fake_ip::{self, FakeIps};
+use masq_core::identity::Identity;
+use masq_core::names::EntryDns;
+use masq_stack::Stack;
+use std::fs;
+use std::future::Future;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::task::{LocalSet, spawn_local};
+
+/// Names that have fake addresses at one time.
+const FAKE_NAMES: usize = 65_536;
+/// How often new names are written to disk.
+const KEEP_NAMES: Duration = Duration::from_secs(2);
+/// How long neighbors are told of our end.
+const FAREWELL: Duration = Duration::from_millis(200);
+const NAMES_FILE: &str = "fake-ips";
+
+/// The capture that a Node was started with.
+pub struct Capture<D> {
+    pub device: D,
+    pub owners: Rc<dyn Owners>,
+    /// Called once when flows can be carried.
+    pub activate: Box<dyn FnOnce() -> Result<()>>,
+    /// Resolves when the capture is gone, with the reason.
+    pub lost: Pin<Box<dyn Future<Output = String>>>,
+}
+
+impl<D> std::fmt::Debug for Capture<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Capture").finish_non_exhaustive()
+    }
+}
+
+/// What a Node needs besides its configuration.
+#[derive(Debug)]
+pub struct Start<D> {
+    pub config: NodeConfig,
+    pub identity: Identity,
+    pub data_directory: PathBuf,
+    /// The UDP socket of the links; none with zero hops.
+    pub socket: Option<UdpSocket>,
+    pub capture: Option<Capture<D>>,
+}
+
+/// Runs on this thread until a signal or a loss ends it.
+pub fn run<D>(start: Start<D>) -> Result<()>
+where
+    D: PacketDevice + AsFd + AsRawFd + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("Failed to start the runtime")?;
+    LocalSet::new().block_on(&runtime, serve(start))
+}
+
+async fn serve<D>(start: Start<D>) -> Result<()>
+where
+    D: PacketDevice + AsFd + AsRawFd + 'static,
+{
+    let Start {
+        config,
+        identity,
+        data_directory,
+        socket,
+        capture,
+    } = start;
+    let mut ended = std::pin::pin!(end_signal()?);
+    let own_id = identity.id();
+    tracing::info!(event = "starting", id = %own_id, mode = config.mode.name());
+    let directory = directory(&config, &identity)?;
+    let endpoint = socket
+        .map(|socket| QuicEndpoint::new(&identity, socket, config.listens()))
+        .transpose()?;
+    let mesh = Rc::new(Mesh::<QuicLink>::default());
+    let outside = Rc::new(Sockets::new(&config.dns_servers)?);
+    let services = Rc::new(Services::new(
+        identity,
+        mesh.clone(),
+        outside,
+        exit_policy(&config),
+        (config.relays(), config.exit),
+        clock::unix_seconds,
+    ));
+    if let Some(endpoint) = &endpoint {
+        links(&config, &services, endpoint)?;
+    }
+
+    let mut names = None;
+    let result = if let Some(capture) = capture {
+        let entry = entry(&config, &data_directory, services.clone(), directory, &capture)?;
+        names = Some(entry.clone());
+        spawn_local(keep_names(entry.clone(), data_directory.join(NAMES_FILE)));
+        spawn_local(follow_links(entry.clone(), mesh.clone()));
+        tokio::select! {
+            result = captured(&config, &entry, &mesh, capture) => result,
+            () = &mut ended => Ok(()),
+        }
+    } else {
+        tracing::info!(event = "ready");
+        ended.await;
+        Ok(())
+    };
+    if let Some(entry) = names {
+        write_names(&entry, &data_directory.join(NAMES_FILE));
+    }
+    if let Some(endpoint) = endpoint {
+        endpoint.close();
+        // Neighbors that do not hear of it notice by themselves.
+        let _ = tokio::time::timeout(FAREWELL, endpoint.flush()).await;
+    }
+    tracing::info!(event = "ended");
+    result
+}
+
+/// Carries the captured flows until the capture is lost.
+async fn captured<D>(
+    config: &NodeConfig,
+    entry: &Rc<Entry<QuicLink, Sockets>>,
+    mesh: &Rc<Mesh<QuicLink>>,
+    capture: Capture<D>,
+) -> Result<()>
+where
+    D: PacketDevice + AsFd + AsRawFd + 'static,
+{
+    let stack = masq_stack::Config {
+        mtu: capture.device.mtu(),
+        random_seed: rand::random(),
+        ..masq_stack::Config::default()
+    };
+    let apps = Apps::new(Stack::new(stack, clock::now()), clock::now);
+    let packets = tun::run(capture.device, apps, |arrival| entry.arrive(arrival));
+    (capture.activate)()?;
+    let mut changes = mesh.changes();
+    let needs_links = config.hops() > 0;
+    let ready = async {
+        while needs_links && mesh.peers().is_empty() && changes.changed().await.is_ok() {}
+        tracing::info!(event = "ready");
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        result = packets => result.context("The TUN failed"),
+        reason = capture.lost => Err(anyhow!("The capture is lost: {reason}")),
+        () = ready => Ok(()),
+    }
+}
+
+fn links(
+    config: &NodeConfig,
+    services: &Rc<Services<QuicLink, Sockets>>,
+    endpoint: &QuicEndpoint,
+) -> Result<()> {
+    if config.listens() {
+        spawn_local(neighbors::accept(services.clone(), endpoint.clone()));
+    }
+    for neighbor in &config.neighbors {
+        let descriptor: Descriptor = neighbor.as_str().parse()?;
+        let address = descriptor.addresses().next();
+        let address = address.context("A descriptor has no port")?;
+        if descriptor.id() == services.identity().id() {
+            continue;
+        }
+        spawn_local(neighbors::keep(
+            services.clone(),
+            endpoint.clone(),
+            descriptor.id(),
+            address,
+        ));
+    }
+    Ok(())
+}
+
+/// What is known of other Nodes: the static list until gossip fills it.
+fn directory(config: &NodeConfig, identity: &Identity) -> Result<Directory> {
+    let mut directory = Directory::new(identity.id());
+    if let Some(path) = &config.nodes_file {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("Failed to read nodes-file {}", path.display()))?;
+        directory
+            .load(&text)
+            .with_context(|| format!("nodes-file {}", path.display()))?;
+    }
+    Ok(directory)
+}
+
+fn exit_policy(config: &NodeConfig) -> ExitPolicy {
+    let own = config.ip.into_iter().collect::<Vec<_>>();
+    ExitPolicy::new(config.exit_allow_private, &config.exit_blocked_ports, &own)
+}
+
+fn entry<D>(
+    config: &NodeConfig,
+    data_directory: &Path,
+    services: Rc<Services<QuicLink, Sockets>>,
+    directory: Directory,
+    capture: &Capture<D>,
+) -> Result<Rc<Entry<QuicLink, Sockets>>> {
+    let now = clock::now();
+    let mut fake_ips = FakeIps::new(FAKE_NAMES, rand::random(), now);
+    match fs::read_to_string(data_directory.join(NAMES_FILE)) {
+        Ok(text) if text.len() <= fake_ip::MAX_SNAPSHOT => {
+            let restored = fake_ips.restore(&text, now);
+            tracing::debug!(names = restored.names, refused = restored.refused, "names restored");
+        }
+        Ok(_) => tracing::warn!("{NAMES_FILE} is too long and is not used"),
+        // The first start has none.
+        Err(_) => {}
+    }
+    let log = match &config.flow_log {
+        Some(path) => FlowLog::open(path, clock::unix_milliseconds)
+            .with_context(|| format!("Failed to open flow-log {}", path.display()))?,
+        None => FlowLog::none(clock::unix_milliseconds),
+    };
+    let way = match config.mode {
+        Mode::ZeroHop => Way::Direct,
+        Mode::Standard | Mode::OriginateOnly | Mode::ConsumeOnly => Way::Mesh {
+            hops: u8::try_from(config.hops()).unwrap_or(u8::MAX),
+        },
+    };
+    Ok(Entry::new(Parts {
+        services,
+        way,
+        directory,
+        dns: EntryDns::new(fake_ips, true),
+        log,
+        direct_policy: ExitPolicy::new(true, &[], &[]),
+        owners: capture.owners.clone(),
+        clock: clock::now,
+    }))
+}
+
+/// Routes begin with links that are up.
+async fn follow_links(entry: Rc<Entry<QuicLink, Sockets>>, mesh: Rc<Mesh<QuicLink>>) {
+    let mut changes = mesh.changes();
+    loop {
+        entry.with_directory(|directory| directory.set_links(&mesh.peers()));
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Apps keep fake addresses longer than this process may live.
+async fn keep_names(entry: Rc<Entry<QuicLink, Sockets>>, path: PathBuf) {
+    let mut written = entry.with_fake_ips(|names| names.changes());
+    loop {
+        tokio::time::sleep(KEEP_NAMES).await;
+        let changes = entry.with_fake_ips(|names| names.changes());
+        if changes != written {
+            written = changes;
+            write_names(&entry, &path);
+        }
+    }
+}
+
+fn write_names(entry: &Entry<QuicLink, Sockets>, path: &Path) {
+    let text = entry.with_fake_ips(|names| names.snapshot());
+    let partial = path.with_extension("new");
+    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
+    if let Err(error) = written {
+        tracing::warn!(%error, path = %path.display(), "names are not kept");
+    }
+}
+
+#[cfg(unix)]
+fn end_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn end_signal() -> Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without a console there is nobody to press Ctrl-C.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

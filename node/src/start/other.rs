@@ -1,0 +1,15 @@
+//! Platforms whose capture is not built yet: a Node serves others there.
+
+use super::data_directory;
+use anyhow::{Result, bail};
+use masq_core::config::NodeConfig;
+use std::process::ExitCode;
+
+pub(crate) fn capture_helper() -> ExitCode {
+    masq_node::helper::run()
+}
+
+pub(crate) fn node(config: NodeConfig, _tun: Option<i32>) -> Result<()> {
+    let _ = data_directory(&config)?;
+    bail!("MASQNode is unsupported on this platform: Linux is the one that is built so far")
+}

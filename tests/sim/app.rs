@@ -1,0 +1,222 @@
+//! A machine whose apps are captured: a smoltcp host on the other side of the
+//! TUN, pumped in virtual time.
+
+use masq_node::app::{Apps, Arrival};
+use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::time::Instant as WireInstant;
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+const STEP: Duration = Duration::from_micros(200);
+const BUFFER: usize = 128 * 1024;
+
+#[derive(Default)]
+struct Queues {
+    incoming: VecDeque<Vec<u8>>,
+    outgoing: VecDeque<Vec<u8>>,
+}
+
+impl Device for Queues {
+    type RxToken<'a> = Incoming;
+    type TxToken<'a> = Outgoing<'a>;
+
+    fn receive(&mut self, _: WireInstant) -> Option<(Incoming, Outgoing<'_>)> {
+        let packet = self.incoming.pop_front()?;
+        Some((Incoming(packet), Outgoing(&mut self.outgoing)))
+    }
+
+    fn transmit(&mut self, _: WireInstant) -> Option<Outgoing<'_>> {
+        Some(Outgoing(&mut self.outgoing))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = 65_535;
+        capabilities
+    }
+}
+
+struct Incoming(Vec<u8>);
+
+impl RxToken for Incoming {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(&self.0)
+    }
+}
+
+struct Outgoing<'a>(&'a mut VecDeque<Vec<u8>>);
+
+impl TxToken for Outgoing<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, f: F) -> R {
+        let mut packet = vec![0; length];
+        let result = f(&mut packet);
+        self.0.push_back(packet);
+        result
+    }
+}
+
+struct Host {
+    device: Queues,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    next_port: u16,
+    start: Instant,
+}
+
+/// The host; clones are the same one.
+#[derive(Clone)]
+pub struct Machine(Rc<RefCell<Host>>);
+
+impl Machine {
+    /// Begins to carry packets between the host and `apps`.
+    pub fn start(apps: Rc<Apps>, arrive: impl Fn(Arrival) + 'static) -> Machine {
+        let start = apps.now();
+        let mut device = Queues::default();
+        let mut interface = Interface::new(
+            Config::new(HardwareAddress::Ip),
+            &mut device,
+            WireInstant::ZERO,
+        );
+        interface.update_ip_addrs(|addresses| {
+            let address = IpCidr::new(IpAddress::v4(10, 111, 0, 1), 24);
+            addresses.push(address).unwrap();
+        });
+        interface
+            .routes_mut()
+            .add_default_ipv4_route([10, 111, 0, 2].into())
+            .unwrap();
+        let machine = Machine(Rc::new(RefCell::new(Host {
+            device,
+            interface,
+            sockets: SocketSet::new(vec![]),
+            next_port: 20_000,
+            start,
+        })));
+        let pumped = machine.clone();
+        spawn_local(async move {
+            let mut arrivals = Vec::new();
+            loop {
+                pumped.pump(&apps, &mut arrivals);
+                arrivals.drain(..).for_each(&arrive);
+                sleep(STEP).await;
+            }
+        });
+        machine
+    }
+
+    fn pump(&self, apps: &Rc<Apps>, arrivals: &mut Vec<Arrival>) {
+        let mut state = self.0.borrow_mut();
+        let state = &mut *state;
+        let now = apps.now();
+        let elapsed = now.duration_since(state.start).as_micros();
+        let wire_now = WireInstant::from_micros(i64::try_from(elapsed).unwrap());
+        state
+            .interface
+            .poll(wire_now, &mut state.device, &mut state.sockets);
+        while let Some(mut packet) = state.device.outgoing.pop_front() {
+            apps.with(|stack| stack.handle_packet(&mut packet, now));
+        }
+        apps.with(|stack| stack.handle_timeout(now));
+        apps.dispatch(arrivals);
+        apps.with(|stack| {
+            while let Some(packet) = stack.poll_transmit(now) {
+                state.device.incoming.push_back(packet.to_vec());
+                stack.transmitted();
+            }
+        });
+        apps.dispatch(arrivals);
+    }
+
+    pub fn connect(&self, to: SocketAddr) -> Connection {
+        let mut state = self.0.borrow_mut();
+        let state = &mut *state;
+        let buffer = || SocketBuffer::new(vec![0; BUFFER]);
+        let mut socket = Socket::new(buffer(), buffer());
+        state.next_port += 1;
+        socket
+            .connect(state.interface.context(), to, state.next_port)
+            .unwrap();
+        Connection {
+            machine: self.clone(),
+            handle: state.sockets.add(socket),
+        }
+    }
+}
+
+pub struct Connection {
+    machine: Machine,
+    handle: SocketHandle,
+}
+
+/// How a connection ended before what was waited for.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Reset;
+
+impl Connection {
+    fn with<R>(&self, f: impl FnOnce(&mut Socket<'static>) -> R) -> R {
+        let mut state = self.machine.0.borrow_mut();
+        f(state.sockets.get_mut(self.handle))
+    }
+
+    pub async fn send(&self, mut data: &[u8]) -> Result<(), Reset> {
+        while !data.is_empty() {
+            let sent = self.with(|socket| match socket.state() {
+                State::SynSent | State::SynReceived => Ok(0),
+                _ => socket.send_slice(data).map_err(|_| Reset),
+            })?;
+            data = &data[sent..];
+            sleep(STEP).await;
+        }
+        Ok(())
+    }
+
+    pub fn finish(&self) {
+        self.with(Socket::close);
+    }
+
+    pub fn abort(&self) {
+        self.with(Socket::abort);
+    }
+
+    /// Some bytes; none at the end of the stream.
+    pub async fn recv(&self) -> Result<Vec<u8>, Reset> {
+        loop {
+            let received = self.with(|socket| {
+                if socket.can_recv() {
+                    return Some(Ok(socket.recv(|data| (data.len(), data.to_vec())).unwrap()));
+                }
+                match socket.state() {
+                    State::Closed => Some(Err(Reset)),
+                    State::CloseWait | State::LastAck | State::Closing | State::TimeWait => {
+                        Some(Ok(Vec::new()))
+                    }
+                    _ => None,
+                }
+            });
+            match received {
+                Some(result) => return result,
+                None => sleep(STEP).await,
+            }
+        }
+    }
+
+    pub async fn recv_all(&self) -> Result<Vec<u8>, Reset> {
+        let mut all = Vec::new();
+        loop {
+            let some = self.recv().await?;
+            if some.is_empty() {
+                return Ok(all);
+            }
+            all.extend_from_slice(&some);
+        }
+    }
+}

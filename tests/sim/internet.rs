@@ -1,0 +1,178 @@
+//! An Internet inside the process: names, and services at addresses, each
+//! behind the same one-way latency.
+
+use bytes::Bytes;
+use masq_core::failure::{Code, Failure};
+use masq_node::outside::{Outside, OutsideTcp, OutsideUdp};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+const WINDOW: usize = 64 * 1024;
+
+pub type Service = Rc<dyn Fn(DuplexStream) -> Pin<Box<dyn Future<Output = ()>>>>;
+
+#[derive(Default)]
+pub struct Internet {
+    pub latency: Duration,
+    pub names: RefCell<HashMap<String, Vec<IpAddr>>>,
+    pub services: RefCell<HashMap<SocketAddr, Service>>,
+    /// Every attempt to connect, allowed or not.
+    pub attempts: RefCell<Vec<SocketAddr>>,
+    pub open: Rc<Cell<usize>>,
+}
+
+impl Internet {
+    pub fn name(&self, name: &str, address: &str) {
+        let address = address.parse().unwrap();
+        self.names
+            .borrow_mut()
+            .insert(name.to_string(), vec![address]);
+    }
+
+    pub fn serve<F>(&self, address: &str, service: impl Fn(DuplexStream) -> F + 'static)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let service: Service = Rc::new(move |stream| Box::pin(service(stream)));
+        self.services
+            .borrow_mut()
+            .insert(address.parse().unwrap(), service);
+    }
+}
+
+/// One exit's view of the Internet.
+pub struct View(pub Rc<Internet>);
+
+impl Outside for View {
+    type Tcp = SimTcp;
+    type Udp = SimUdp;
+
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
+        sleep(self.0.latency * 2).await;
+        let found = self.0.names.borrow().get(name).cloned();
+        found.ok_or_else(|| Failure::new(Code::NameNotFound, name.to_string()))
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<SimTcp, Failure> {
+        self.0.attempts.borrow_mut().push(address);
+        sleep(self.0.latency * 2).await;
+        let service = self.0.services.borrow().get(&address).cloned();
+        let Some(service) = service else {
+            return Err(Failure::new(Code::Refused, address.to_string()));
+        };
+        let (ours, theirs) = tokio::io::duplex(WINDOW);
+        let open = self.0.open.clone();
+        open.set(open.get() + 1);
+        spawn_local(async move {
+            service(theirs).await;
+            open.set(open.get() - 1);
+        });
+        Ok(SimTcp {
+            stream: ours,
+            peer: address,
+        })
+    }
+
+    async fn udp(&self, address: SocketAddr) -> Result<SimUdp, Failure> {
+        let (echo, echoed) = mpsc::channel(64);
+        Ok(SimUdp {
+            echo,
+            echoed: tokio::sync::Mutex::new(echoed),
+            peer: address,
+        })
+    }
+
+    async fn query(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
+        // The question as an answer without records.
+        let mut answer = message.to_vec();
+        answer[2] |= 0x80;
+        Ok(answer)
+    }
+
+    async fn query_local(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.query(message).await
+    }
+
+    async fn echo(&self, _: IpAddr, _: &[u8]) -> Result<Duration, Failure> {
+        Ok(self.0.latency * 2)
+    }
+}
+
+pub struct SimTcp {
+    stream: DuplexStream,
+    peer: SocketAddr,
+}
+
+impl OutsideTcp for SimTcp {
+    fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&self) {}
+}
+
+impl AsyncRead for SimTcp {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for SimTcp {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Everything that is sent comes back.
+pub struct SimUdp {
+    echo: mpsc::Sender<Bytes>,
+    echoed: tokio::sync::Mutex<mpsc::Receiver<Bytes>>,
+    peer: SocketAddr,
+}
+
+impl OutsideUdp for SimUdp {
+    fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn send(&self, payload: &[u8]) -> Result<(), Failure> {
+        let _ = self.echo.try_send(Bytes::copy_from_slice(payload));
+        Ok(())
+    }
+
+    async fn recv(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        let payload = self.echoed.lock().await.recv().await.unwrap();
+        buffer[..payload.len()].copy_from_slice(&payload);
+        Ok(payload.len())
+    }
+}

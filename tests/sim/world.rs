@@ -1,0 +1,173 @@
+//! Nodes, links and apps in one thread and virtual time.
+
+use crate::app::Machine;
+use crate::internet::{Internet, View};
+use masq_core::config::CountryCode;
+use masq_core::directory::Directory;
+use masq_core::exit_policy::ExitPolicy;
+use masq_core::fake_ip::FakeIps;
+use masq_core::identity::{Identity, NodeId, Validity};
+use masq_core::names::EntryDns;
+use masq_core::random::SystemRandom;
+use masq_core::record::{Content, NodeRecord, Roles};
+use masq_node::app::Apps;
+use masq_node::entry::record::{FlowLog, NoOwners};
+use masq_node::entry::{Entry, Parts, Way};
+use masq_node::link::memory::{self, MemoryLink};
+use masq_node::link::Link;
+use masq_node::mesh::Mesh;
+use masq_node::serve::{self, Services};
+use masq_stack::Stack;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::task::spawn_local;
+
+/// Unix seconds of the simulation; it does not matter which.
+const NOW: u64 = 1_800_000_000;
+
+pub fn unix_time() -> u64 {
+    NOW
+}
+
+pub fn clock() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+pub type SimServices = Services<MemoryLink, View>;
+
+pub struct Node {
+    pub services: Rc<SimServices>,
+    pub links: Vec<MemoryLink>,
+    neighbors: Vec<NodeId>,
+    roles: Roles,
+}
+
+impl Node {
+    pub fn id(&self) -> NodeId {
+        self.services.identity().id()
+    }
+
+    /// The Node dies: nobody can reach it any more.
+    pub fn kill(&self) {
+        for link in &self.links {
+            link.cut();
+        }
+    }
+}
+
+pub struct World {
+    pub internet: Rc<Internet>,
+    pub nodes: Vec<Node>,
+    pub latency: Duration,
+}
+
+impl World {
+    pub fn new(latency: Duration) -> Self {
+        let internet = Internet {
+            latency,
+            ..Internet::default()
+        };
+        Self {
+            internet: Rc::new(internet),
+            nodes: Vec::new(),
+            latency,
+        }
+    }
+
+    pub fn add(&mut self, relay: bool, exit: bool) -> usize {
+        let validity = Validity::new(NOW - 10, NOW + 1_000_000).unwrap();
+        let identity = Identity::generate(validity, &mut SystemRandom);
+        let services = Services::new(
+            identity,
+            Rc::new(Mesh::default()),
+            Rc::new(View(self.internet.clone())),
+            ExitPolicy::new(false, &[25], &[]),
+            (relay, exit),
+            unix_time,
+        );
+        self.nodes.push(Node {
+            services: Rc::new(services),
+            links: Vec::new(),
+            neighbors: Vec::new(),
+            roles: Roles { relay, exit },
+        });
+        self.nodes.len() - 1
+    }
+
+    pub fn join(&mut self, a: usize, b: usize) {
+        let (ids, latency) = ((self.nodes[a].id(), self.nodes[b].id()), self.latency);
+        let (at_a, at_b) = memory::pair(ids.0, ids.1, latency);
+        for (node, link) in [(a, at_a), (b, at_b)] {
+            let node = &mut self.nodes[node];
+            node.neighbors.push(link.peer());
+            node.links.push(link.clone());
+            let services = node.services.clone();
+            services.mesh.insert(link.clone());
+            spawn_local(async move {
+                tokio::select! {
+                    () = serve::link(services.clone(), link.clone()) => {}
+                    _ = link.closed() => {}
+                }
+                services.mesh.remove(&link);
+            });
+        }
+    }
+
+    fn records(&self) -> String {
+        let mut lines = String::new();
+        for node in &self.nodes {
+            let content = Content {
+                version: 1,
+                roles: node.roles,
+                country: CountryCode::new("ZZ").unwrap(),
+                neighbors: node.neighbors.clone(),
+            };
+            let record = NodeRecord::sign(node.services.identity(), content).unwrap();
+            lines.push_str(&record.to_json());
+            lines.push('\n');
+        }
+        lines
+    }
+
+    /// The machine of one Node, whose apps' flows take `hops` Nodes.
+    pub fn machine(&self, node: usize, hops: u8) -> Machine {
+        let services = self.nodes[node].services.clone();
+        let mut directory = Directory::new(self.nodes[node].id());
+        directory.load(&self.records()).unwrap();
+        directory.set_links(&services.mesh.peers());
+        let way = if hops == 0 {
+            Way::Direct
+        } else {
+            Way::Mesh { hops }
+        };
+        let mesh = services.mesh.clone();
+        let entry = Entry::new(Parts {
+            services,
+            way,
+            directory,
+            dns: EntryDns::new(FakeIps::new(1_000, 0, clock()), true),
+            log: FlowLog::none(|| 0),
+            direct_policy: ExitPolicy::new(true, &[], &[]),
+            owners: Rc::new(NoOwners),
+            clock,
+        });
+        let follower = entry.clone();
+        spawn_local(async move {
+            let mut changes = mesh.changes();
+            while changes.changed().await.is_ok() {
+                follower.with_directory(|directory| directory.set_links(&mesh.peers()));
+            }
+        });
+        let config = masq_stack::Config {
+            verify_checksums: true,
+            ..masq_stack::Config::default()
+        };
+        let apps = Apps::new(Stack::new(config, clock()), clock);
+        Machine::start(apps, move |arrival| entry.arrive(arrival))
+    }
+}
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
