@@ -5,6 +5,7 @@ use crate::app::{AppTcp, Arrival};
 use crate::link::Link;
 use crate::outside::Outside;
 use crate::serve::Services;
+use masq_core::config::CountryCode;
 use masq_core::destination::Destination;
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
@@ -47,6 +48,7 @@ pub struct Entry<L: Link, O: Outside> {
     log: FlowLog,
     /// What this machine's own sockets may reach for its own apps.
     direct_policy: ExitPolicy,
+    exit_countries: Vec<CountryCode>,
     owners: Rc<dyn record::Owners>,
     next: Cell<u64>,
     clock: fn() -> Instant,
@@ -69,6 +71,8 @@ pub struct Parts<L: Link, O: Outside> {
     pub dns: EntryDns,
     pub log: FlowLog,
     pub direct_policy: ExitPolicy,
+    /// Countries that exits must be in, the most wanted first; any when empty.
+    pub exit_countries: Vec<CountryCode>,
     pub owners: Rc<dyn record::Owners>,
     pub clock: fn() -> Instant,
 }
@@ -88,6 +92,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
             dns: RefCell::new(parts.dns),
             log: parts.log,
             direct_policy: parts.direct_policy,
+            exit_countries: parts.exit_countries,
             owners: parts.owners,
             next: Cell::new(1),
             clock: parts.clock,
@@ -187,6 +192,13 @@ impl<L: Link, O: Outside> Entry<L, O> {
         })
     }
 
+    fn served_well(&self, nodes: &[NodeId]) {
+        let mut directory = self.directory.borrow_mut();
+        for node in nodes {
+            directory.forgive(*node);
+        }
+    }
+
     fn failed_at(&self, nodes: &[NodeId]) {
         let now = self.now();
         let mut directory = self.directory.borrow_mut();
@@ -196,6 +208,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
     }
 }
 
+/// What a flow is for, and the hold on its fake address.
 struct Target<L: Link, O: Outside> {
     destination: Destination,
     pinned: Option<(Rc<Entry<L, O>>, IpAddr)>,

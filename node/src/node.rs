@@ -17,6 +17,7 @@ use masq_core::config::{Mode, NodeConfig};
 use masq_core::descriptor::Descriptor;
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
+use masq_core::failure::Code;
 use masq_core::fake_ip::{self, FakeIps};
 use masq_core::identity::Identity;
 use masq_core::names::EntryDns;
@@ -200,9 +201,12 @@ fn directory(config: &NodeConfig, identity: &Identity) -> Result<Directory> {
     if let Some(path) = &config.nodes_file {
         let text = fs::read_to_string(path)
             .with_context(|| format!("Failed to read nodes-file {}", path.display()))?;
-        directory
+        let loaded = directory
             .load(&text)
             .with_context(|| format!("nodes-file {}", path.display()))?;
+        for refused in &loaded.refused {
+            tracing::warn!(code = %Code::MalformedRecord, "nodes-file: {refused}");
+        }
     }
     Ok(directory)
 }
@@ -248,6 +252,7 @@ fn entry<D>(
         dns: EntryDns::new(fake_ips, true),
         log,
         direct_policy: ExitPolicy::new(true, &[], &[]),
+        exit_countries: config.exit_countries.clone(),
         owners: capture.owners.clone(),
         clock: clock::now,
     }))

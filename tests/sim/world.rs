@@ -149,6 +149,7 @@ impl World {
             dns: EntryDns::new(FakeIps::new(1_000, 0, clock()), true),
             log: FlowLog::none(|| 0),
             direct_policy: ExitPolicy::new(true, &[], &[]),
+            exit_countries: Vec::new(),
             owners: Rc::new(NoOwners),
             clock,
         });

@@ -69,7 +69,8 @@ fn choose<L: Link, O: Outside>(
     let request = RouteRequest {
         hops,
         avoid: avoid.to_vec(),
-        ..RouteRequest::default()
+        exit_countries: entry.exit_countries.clone(),
+        unix_time: Some(entry.services.unix_time()),
     };
     route::choose(&directory, &request, now, &mut rand::rng())
         .map_err(|error| Failure::new(Code::NoRoute, error.to_string()))

@@ -33,7 +33,7 @@ pub(super) async fn tcp<L: Link, O: Outside>(
     let stream = match reach.await {
         Ok(stream) => stream,
         Err(failure) => {
-            ending::before_accept(app, destination.port(), &failure).await;
+            ending::before_accept(app, destination, &failure).await;
             return Err(failure);
         }
     };

@@ -2,8 +2,9 @@
 //! alert or a reset after it.
 
 use crate::app::AppTcp;
-use masq_core::failure::{Code, Failure};
-use masq_core::impersonate::{self, Ending};
+use masq_core::destination::{Destination, HostName};
+use masq_core::failure::Failure;
+use masq_core::impersonate::{self, Ending, IcmpKind};
 use masq_stack::Refusal;
 use std::future::poll_fn;
 use std::time::Duration;
@@ -15,25 +16,32 @@ const ENOUGH: usize = 512;
 
 /// The answer to a SYN, or to a datagram, that goes nowhere.
 pub(super) fn refusal(failure: &Failure) -> Refusal {
-    match failure.code {
-        Code::Policy | Code::Blocked => Refusal::AdminProhibited,
-        Code::Unreachable | Code::TimedOut | Code::NoRoute => Refusal::HostUnreachable,
-        _ => Refusal::Reset,
+    match impersonate::icmp_kind(failure.code) {
+        IcmpKind::NetUnreachable => Refusal::NetUnreachable,
+        IcmpKind::HostUnreachable => Refusal::HostUnreachable,
+        IcmpKind::AdminProhibited => Refusal::AdminProhibited,
+        // For TCP this is what a RST says.
+        IcmpKind::PortUnreachable => Refusal::Reset,
     }
 }
 
 /// Ends a flow that was not accepted yet.
-pub(super) async fn before_accept(app: &AppTcp, port: u16, failure: &Failure) {
-    if matches!(impersonate::ending(port, &[], failure), Ending::Reset) {
+pub(super) async fn before_accept(app: &AppTcp, to: &Destination, failure: &Failure) {
+    if matches!(impersonate::ending(to.port(), &[], failure), Ending::Reset) {
         app.refuse(refusal(failure));
         return;
     }
     app.accept();
-    after_accept(app, port, &[], failure).await;
+    after_accept(app, to, &[], failure).await;
 }
 
 /// Ends a flow of which the app has sent `first` and received nothing.
-pub(super) async fn after_accept(app: &AppTcp, port: u16, first: &[u8], failure: &Failure) {
+pub(super) async fn after_accept(
+    app: &AppTcp,
+    to: &Destination,
+    first: &[u8],
+    failure: &Failure,
+) {
     let mut first = first.to_vec();
     if first.is_empty() {
         let read = poll_fn(|cx| {
@@ -48,7 +56,8 @@ pub(super) async fn after_accept(app: &AppTcp, port: u16, first: &[u8], failure:
             Err(_) => {}
         }
     }
-    let answer = match impersonate::ending(port, &first, failure) {
+    let name = to.name().map(HostName::as_str);
+    let answer = match impersonate::ending_for(name, to.port(), &first, failure) {
         Ending::Page(page) => page,
         Ending::TlsAlert(alert) => alert.to_vec(),
         Ending::Reset => return app.abort(),

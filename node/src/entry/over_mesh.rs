@@ -53,6 +53,7 @@ pub(super) async fn tcp<L: Link, O: Outside>(
         let path = circuit.path.clone();
         match carry(app, flow, circuit, &first).await {
             Ok(()) => {
+                entry.served_well(&path);
                 app.release();
                 return Ok(());
             }
@@ -77,7 +78,7 @@ pub(super) async fn tcp<L: Link, O: Outside>(
     }
     let failure = last.unwrap_or_else(|| Failure::bug("no attempt and no reason"));
     let kept = std::mem::take(&mut first.borrow_mut().bytes);
-    ending::after_accept(app, destination.port(), &kept, &failure).await;
+    ending::after_accept(app, destination, &kept, &failure).await;
     Err(failure)
 }
 
