@@ -4,6 +4,7 @@
 //! on any machine. Values are of the traffic generator, CPU and memory of `/proc`.
 
 mod cases;
+mod peers;
 mod report;
 mod subject;
 

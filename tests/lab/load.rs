@@ -4,6 +4,7 @@
 
 mod client;
 mod server;
+mod socks;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub enum Command {
         #[arg(long, default_value = "[::]:5001")]
         listen: SocketAddr,
     },
+    /// Serve SOCKS 5, for a peer that needs it
+    Socks,
     /// Receive as much as possible
     Download(Bulk),
     /// Send as much as possible
@@ -123,6 +126,7 @@ impl Measured {
 pub fn run(command: Command) -> Result<()> {
     let measured = match command {
         Command::Serve { listen } => return server::run(listen),
+        Command::Socks => return socks::run(),
         Command::Download(bulk) => client::download(&bulk)?,
         Command::Upload(bulk) => client::upload(&bulk)?,
         Command::Connections {

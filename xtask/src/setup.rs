@@ -1,13 +1,14 @@
 //! `setup`: what the other commands need, installed where it is missing. A second run changes nothing.
 
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{self, say};
-use crate::workspace::cargo;
+use crate::workspace::{self, cargo};
 
 /// Programs of Debian's and the packages that bring them.
 const SYSTEM: &[(&str, &str)] = &[
@@ -60,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ensure(need)?;
     }
     if options.peers {
-        install_packages(&["redsocks", "tor"])?;
+        unpack_peers()?;
     }
     say("setup: all is there");
     Ok(())
@@ -118,7 +119,7 @@ pub(crate) fn as_root(program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
 
 /// True for the effective user root.
 pub(crate) fn is_root() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let uids = status
         .lines()
         .find_map(|line| line.strip_prefix("Uid:"))
@@ -147,6 +148,34 @@ fn install_packages(packages: &[&str]) -> Result<()> {
             ])
             .args(packages),
     )
+}
+
+/// Debian's packages of the peers, unpacked beside the build and not installed: nothing of them starts by
+/// itself, and the machine stays as it is.
+fn unpack_peers() -> Result<()> {
+    let folder = workspace::metadata()?.target_directory.join("peers");
+    if folder.join("usr/bin/tor").exists() && folder.join("usr/sbin/redsocks").exists() {
+        return Ok(());
+    }
+    let packages = folder.join("packages");
+    fs::create_dir_all(&packages)?;
+    steps::run(Command::new("apt-get").current_dir(&packages).args([
+        "download",
+        "-qq",
+        "libevent-2.1-7",
+        "libevent-core-2.1-7",
+        "redsocks",
+        "tor",
+    ]))?;
+    for package in fs::read_dir(&packages)? {
+        steps::run(
+            Command::new("dpkg")
+                .arg("-x")
+                .arg(package?.path())
+                .arg(&folder),
+        )?;
+    }
+    Ok(())
 }
 
 fn ensure_component(component: &str) -> Result<()> {

@@ -78,7 +78,7 @@ fn bulk(
                 total += after - before;
                 found(row_of(
                     subject,
-                    &format!("ours:{label}"),
+                    &format!("{}:{label}", subject.name),
                     "cpu_per_gb",
                     streams,
                     (after - before) / gigabytes,
@@ -143,6 +143,9 @@ fn first_byte(subject: &Subject, found: &mut dyn FnMut(Row)) -> Result<()> {
 }
 
 fn udp(options: &Options, subject: &Subject, found: &mut dyn FnMut(Row)) -> Result<()> {
+    if !subject.carries_datagrams() {
+        return Ok(());
+    }
     let (target, seconds) = (subject.target.to_string(), options.seconds.to_string());
     let limit = Duration::from_secs_f64(options.seconds) + Duration::from_secs(20);
     let measured = subject.load(limit, &["udp", &target, "--seconds", &seconds])?;
@@ -172,7 +175,7 @@ fn idle(subject: &Subject, count: usize, found: &mut dyn FnMut(Row)) -> Result<(
         let each = after.saturating_sub(*before) as f64 / held.count.max(1) as f64;
         found(row_of(
             subject,
-            &format!("ours:{label}"),
+            &format!("{}:{label}", subject.name),
             "idle_flow_bytes",
             count,
             each,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use nix::unistd::Pid;
 
+use super::peers::{self, Peer};
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::load::Measured;
@@ -25,7 +26,7 @@ pub(super) struct Subject {
     pub(super) target: SocketAddr,
     processes: Vec<(String, Pid)>,
     _server: Process,
-    _held: Held,
+    held: Held,
 }
 
 /// Whatever must live as long as the measurement.
@@ -33,13 +34,14 @@ pub(super) struct Subject {
 #[expect(dead_code, reason = "held for their drop")]
 enum Held {
     Direct(Lab),
+    Peer(Peer, Lab),
     ZeroHop(Box<(Node, Site, Lab)>),
     Mesh(Box<Mesh>),
 }
 
 /// True if the subject needs nothing that this machine does not have.
 pub(super) fn is_installed(name: &str) -> bool {
-    matches!(name, "direct" | "ours")
+    matches!(name, "direct" | "ours") || peers::is_installed(name)
 }
 
 impl Subject {
@@ -48,6 +50,8 @@ impl Subject {
             ("direct", _) => Self::direct(),
             ("ours", 0) => Self::zero_hop(),
             ("ours", _) => Self::mesh(hops),
+            ("redsocks", _) => Self::peer(name, 0, peers::redsocks),
+            ("tor", _) => Self::peer(name, 3, peers::tor),
             _ => bail!("{name} is not known"),
         }
     }
@@ -57,6 +61,15 @@ impl Subject {
         let user = lab.host("originator")?;
         let origin = lab.host("origin")?;
         Self::with_server("direct", 0, user, &origin, Vec::new(), Held::Direct(lab))
+    }
+
+    fn peer(name: &str, hops: u8, start: fn(&mut Lab, &Host, u16) -> Result<Peer>) -> Result<Self> {
+        let mut lab = Lab::new()?;
+        let user = lab.host("originator")?;
+        let origin = lab.host("origin")?;
+        let mut peer = start(&mut lab, &user, PORT)?;
+        let processes = std::mem::take(&mut peer.processes);
+        Self::with_server(name, hops, user, &origin, processes, Held::Peer(peer, lab))
     }
 
     fn zero_hop() -> Result<Self> {
@@ -127,7 +140,7 @@ impl Subject {
             target: (origin.v4(), PORT).into(),
             processes,
             _server: server,
-            _held: held,
+            held,
         })
     }
 
@@ -154,6 +167,10 @@ impl Subject {
             .arg("load")
             .args(arguments);
         Ok(command)
+    }
+
+    pub(super) fn carries_datagrams(&self) -> bool {
+        !matches!(self.held, Held::Peer(..))
     }
 
     /// CPU seconds that each process of the subject has used so far.
