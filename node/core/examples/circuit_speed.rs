@@ -142,27 +142,26 @@ fn main() {
     );
 }
 
-/// Seconds that `work` takes, the least of several rounds.
+/// Seconds that `work` takes, the least of many batches.
 fn time(mut work: impl FnMut()) -> f64 {
     time_with(|| (), |()| work())
 }
 
-/// Seconds that `work` takes without `prepare`, the least of several rounds.
+/// Seconds that `work` takes without `prepare`, the least of many batches: whatever else the
+/// machine does only ever adds.
 fn time_with<T, R>(mut prepare: impl FnMut() -> T, mut work: impl FnMut(T) -> R) -> f64 {
-    let round = Duration::from_millis(40);
-    let mut least = f64::INFINITY;
-    for _ in 0..8 {
-        let (mut spent, mut count) = (Duration::ZERO, 0_u32);
-        while spent < round {
-            let inputs: Vec<T> = (0..64).map(|_| prepare()).collect();
-            let begin = Instant::now();
-            for input in inputs {
-                black_box(work(input));
-            }
-            spent += begin.elapsed();
-            count += 64;
+    const BATCH: u32 = 32;
+    let mut least = Duration::MAX;
+    let mut spent = Duration::ZERO;
+    while spent < Duration::from_millis(300) {
+        let inputs: Vec<T> = (0..BATCH).map(|_| prepare()).collect();
+        let begin = Instant::now();
+        for input in inputs {
+            black_box(work(input));
         }
-        least = least.min(spent.as_secs_f64() / f64::from(count));
+        let batch = begin.elapsed();
+        least = least.min(batch);
+        spent += batch;
     }
-    least
+    least.as_secs_f64() / f64::from(BATCH)
 }

@@ -10,11 +10,10 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, Serializable};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::onion::kem::KeyPair;
 use crate::random::{self, CryptoRng};
 
 /// A Node's id: its Ed25519 public key.
@@ -35,8 +34,7 @@ pub struct Validity {
 /// The secret half of an onion key, with its validity.
 #[derive(Clone)]
 pub struct OnionSecret {
-    private: <X25519HkdfSha256 as Kem>::PrivateKey,
-    public: OnionPublicKey,
+    pair: KeyPair,
     validity: Validity,
 }
 
@@ -169,17 +167,15 @@ impl Validity {
 impl OnionSecret {
     /// Makes a fresh key.
     pub fn generate(validity: Validity, rng: &mut impl CryptoRng) -> Self {
-        let (private, public) = X25519HkdfSha256::gen_keypair_with_rng(rng);
         OnionSecret {
-            private,
-            public: OnionPublicKey(public.to_bytes().into()),
+            pair: KeyPair::generate(rng),
             validity,
         }
     }
 
     /// The public half.
     pub fn public(&self) -> OnionPublicKey {
-        self.public
+        OnionPublicKey(*self.pair.public())
     }
 
     /// When it may be used.
@@ -194,19 +190,8 @@ impl OnionSecret {
         (begin..=end).contains(&now_unix)
     }
 
-    pub(crate) fn private(&self) -> &<X25519HkdfSha256 as Kem>::PrivateKey {
-        &self.private
-    }
-
-    fn from_bytes(secret: &[u8; 32], validity: Validity) -> Result<Self, IdentityError> {
-        let damaged = |_| IdentityError::Damaged { what: "onion key" };
-        let private = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(secret).map_err(damaged)?;
-        let public = X25519HkdfSha256::sk_to_pk(&private);
-        Ok(OnionSecret {
-            private,
-            public: OnionPublicKey(public.to_bytes().into()),
-            validity,
-        })
+    pub(crate) fn pair(&self) -> &KeyPair {
+        &self.pair
     }
 }
 
@@ -282,9 +267,9 @@ impl Identity {
     pub fn signed_onion_key(&self) -> SignedOnionKey {
         let newest = self.onion.first().expect("an identity holds an onion key");
         SignedOnionKey {
-            key: newest.public,
+            key: newest.public(),
             validity: newest.validity,
-            signature: self.sign(&onion_key_message(&newest.public, &newest.validity)),
+            signature: self.sign(&onion_key_message(&newest.public(), &newest.validity)),
         }
     }
 
@@ -304,7 +289,7 @@ impl Identity {
         bytes.extend_from_slice(self.signing.as_bytes());
         bytes.push(u8::try_from(self.onion.len()).expect("at most MAX_ONION_KEYS"));
         for secret in &self.onion {
-            bytes.extend_from_slice(&secret.private.to_bytes());
+            bytes.extend_from_slice(secret.pair.secret());
             bytes.extend_from_slice(&secret.validity.not_before.to_be_bytes());
             bytes.extend_from_slice(&secret.validity.not_after.to_be_bytes());
         }
@@ -345,7 +330,10 @@ impl Identity {
                     u64::from_be_bytes(*not_before),
                     u64::from_be_bytes(not_after),
                 )?;
-                OnionSecret::from_bytes(secret, validity)
+                Ok(OnionSecret {
+                    pair: KeyPair::new(*secret),
+                    validity,
+                })
             })
             .collect::<Result<_, _>>()?;
         Ok(Identity {
@@ -388,7 +376,7 @@ impl fmt::Debug for OnionPublicKey {
 impl fmt::Debug for OnionSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OnionSecret")
-            .field("public", &self.public)
+            .field("public", &self.public())
             .field("validity", &self.validity)
             .finish_non_exhaustive()
     }

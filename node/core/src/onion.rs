@@ -10,12 +10,12 @@ use std::fmt;
 use ctr::cipher::{KeyIvInit, StreamCipher};
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
 
 use crate::identity::{NodeId, OnionPublicKey};
 
 mod body;
 mod build;
+pub(crate) mod kem;
 mod keys;
 mod open;
 #[cfg(test)]
@@ -120,7 +120,7 @@ fn info(id: &NodeId) -> [u8; INFO_TAG.len() + 32] {
 
 type Aead = AesGcm256;
 type Kdf = HkdfSha256;
-type Kem = X25519HkdfSha256;
+type Kem = kem::OnionKem;
 
 const VERSION: u8 = 1;
 const INFO_TAG: &[u8] = b"masq-circuit-v1";

@@ -166,7 +166,7 @@ impl<'a> Block<'a> {
     fn unseal(&self, secret: &OnionSecret, info: &[u8]) -> Option<([u8; body::LENGTH], Context)> {
         let encapsulated = Deserializable::from_bytes(self.encapsulated).ok()?;
         let mut context =
-            setup_receiver::<Aead, Kdf, Kem>(&OpModeR::Base, secret.private(), &encapsulated, info)
+            setup_receiver::<Aead, Kdf, Kem>(&OpModeR::Base, secret.pair(), &encapsulated, info)
                 .ok()?;
         let mut plain: [u8; body::LENGTH] = self.sealed.try_into().ok()?;
         let tag = AeadTag::from_bytes(self.tag).ok()?;

@@ -268,5 +268,5 @@ fn the_wire_format_stands() {
     assert_eq!(keys, KEY_HASHES);
 }
 
-const SETUP_HASH: &str = "349c4819cb0fa91a";
-const KEY_HASHES: [&str; 3] = ["623cf18e373c6c06", "9f8c4c5bd48b9f83", "642b7bb76e0732eb"];
+const SETUP_HASH: &str = "a93dfb0080d3f3dc";
+const KEY_HASHES: [&str; 3] = ["0731d98966012a24", "d0da44ab20a12fe6", "26ac2b1aa8fee0c3"];
