@@ -168,6 +168,6 @@ const LENGTH_LENGTH: usize = 2;
 const KIND_LENGTH: usize = 1;
 const TAG_LENGTH: usize = 16;
 
-/// How many frames one key seals. 2^32 frames of 2^10 blocks leave an attacker an advantage
-/// below 2^-44 in telling AES from a random function (RFC 9771, section 3.1); that is 64 TiB.
+/// How many frames one key seals: 64 TiB at full size. With 2^42 blocks an attacker's advantage
+/// in telling AES from a random function stays below blocks^2 / 2^129, that is 2^-45.
 const MAX_FRAMES: u64 = 1 << 32;

@@ -109,6 +109,6 @@ fn nonce(number: u64) -> Nonce {
 const MARK: &[u8] = b"masq-dgm";
 const DOMAIN: &[u8; 16] = b"masq-datagram-v1";
 
-/// How many datagrams one key seals; as for frames, with datagrams of at most 2^12 blocks the
-/// advantage stays below 2^-40, and below 2^-50 at the size that links carry.
+/// How many datagrams one key seals. As for frames: below 2^-40 with datagrams of 64 KiB, below
+/// 2^-50 at the size that links carry.
 pub(super) const MAX_DATAGRAMS: u64 = 1 << 32;
