@@ -6,12 +6,14 @@
 
 use std::io::BufRead;
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use masq_capture::helper::{Parameters, Reply, Request};
 use masq_capture::{FiveTuple, PacketDevice, Protocol};
 use masq_platform_linux::spawn_helper;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -35,7 +37,12 @@ fn main() -> std::process::ExitCode {
         return std::process::ExitCode::FAILURE;
     }
     println!("active");
-    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+    while helper_lives(&helper) {
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
+            break;
+        }
+        let line = line.trim_end();
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["connect", to] => {
@@ -82,6 +89,16 @@ fn main() -> std::process::ExitCode {
         }
     }
     std::process::ExitCode::SUCCESS
+}
+
+/// Waits for a command; false when the helper is gone.
+fn helper_lives(helper: &masq_platform_linux::HelperClient) -> bool {
+    let stdin = std::io::stdin();
+    let mut sources = [
+        PollFd::new(helper.as_fd(), PollFlags::POLLIN),
+        PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
+    ];
+    poll(&mut sources, PollTimeout::NONE).is_ok() && !sources[0].any().unwrap_or(true)
 }
 
 fn ask(helper: &masq_platform_linux::HelperClient, request: &Request) -> Option<Reply> {

@@ -26,6 +26,7 @@ use crate::cgroup::{Hierarchy, Mark};
 use crate::command::{CommandRunner, SystemCommands};
 use crate::firewall::OwnedTable;
 use crate::journal_file::{self, JournalFile};
+use crate::owner::Owners;
 use crate::tun::{self, TunDevice};
 
 /// The machine's network while it is captured.
@@ -37,6 +38,7 @@ pub struct LinuxCapture {
     config: PlanConfig,
     _mark: Mark,
     table: Option<OwnedTable>,
+    owners: Option<Owners>,
     active: bool,
 }
 
@@ -91,6 +93,8 @@ impl LinuxCapture {
             config,
             _mark: mark,
             table: None,
+            // Without it flows have no owner, and are carried all the same.
+            owners: Owners::new().ok(),
             active: false,
         };
         tun::quiet(capture.config.tun());
@@ -158,8 +162,7 @@ impl LinuxCapture {
 
     /// The process behind a flow, where it is one of this machine.
     pub fn owner(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
-        let _ = tuple;
-        None
+        self.owners.as_mut()?.look_up(tuple)
     }
 
     /// Undoes everything.

@@ -7,6 +7,7 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use masq_capture::journal::{Place, Storage};
 use masq_capture::{CaptureError, FailureCode};
@@ -39,17 +40,23 @@ impl JournalFile {
             .mode(0o600)
             .open(path)
             .map_err(|error| failed(path, &error))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(JournalFile {
-                file,
-                path: path.to_owned(),
-            }),
-            Err((_, nix::Error::EWOULDBLOCK)) => {
-                let text = format!("{} is in use by a running capture helper", path.display());
-                Err(CaptureError::new(FailureCode::Busy, text))
+        let mut file = file;
+        // A helper whose Node has just ended is still undoing.
+        for _ in 0..PATIENCE {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => {
+                    return Ok(JournalFile {
+                        file,
+                        path: path.to_owned(),
+                    });
+                }
+                Err((refused, nix::Error::EWOULDBLOCK)) => file = refused,
+                Err((_, error)) => return Err(failed(path, &error.into())),
             }
-            Err((_, error)) => Err(failed(path, &error.into())),
+            std::thread::sleep(PAUSE);
         }
+        let text = format!("{} is in use by a running capture helper", path.display());
+        Err(CaptureError::new(FailureCode::Busy, text))
     }
 
     pub fn path(&self) -> &Path {
@@ -115,5 +122,8 @@ fn failed(path: &Path, error: &io::Error) -> CaptureError {
         format!("{}: {error}", path.display()),
     )
 }
+
+const PATIENCE: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(20);
 
 const SUFFIX: &str = "journal";

@@ -16,6 +16,7 @@ pub mod helper;
 pub mod helper_client;
 pub mod journal_file;
 mod netlink;
+pub mod owner;
 pub mod privileges;
 pub mod process;
 pub mod supervise;

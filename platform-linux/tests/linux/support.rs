@@ -1,7 +1,5 @@
 //! Network namespaces for tests: the calling thread's own, a world beyond it
 //! behind a veth pair, and a fake Node with its capture helper in the first.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -56,7 +54,10 @@ impl Lab {
                 && std::fs::read_to_string(format!("/proc/{}/comm", lab.world.id()))
                     .is_ok_and(|name| name == "sleep\n")
         });
-        sh("ip link set lo up");
+        // Without duplicate address detection nothing changes by itself.
+        let still = "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad";
+        sh(&format!("{still}; ip link set lo up"));
+        lab.world_sh(still);
         sh(&format!(
             "ip link add eth0 type veth peer name eth1 netns {}",
             lab.world.id()
@@ -85,6 +86,11 @@ impl Lab {
             .arg(program)
             .args(arguments);
         command
+    }
+
+    pub(crate) fn traffic_in_world(&self, arguments: &[&str]) -> Command {
+        let program = example("traffic");
+        self.in_world(&program.to_string_lossy(), arguments)
     }
 
     pub(crate) fn world_sh(&self, script: &str) -> String {
@@ -236,12 +242,26 @@ pub(crate) fn until(what: &str, mut reached: impl FnMut() -> bool) -> Duration {
     now() - start
 }
 
+pub(crate) fn traffic(arguments: &[&str]) -> Command {
+    let mut command = Command::new(example("traffic"));
+    command.args(arguments);
+    command
+}
+
+/// A program of this package's examples; a run that names one test target
+/// does not build them.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.parent()
+    let path = test
+        .parent()
         .unwrap()
         .parent()
         .unwrap()
         .join("examples")
-        .join(name)
+        .join(name);
+    assert!(
+        path.exists(),
+        "build with `cargo build -p masq-platform-linux --examples`"
+    );
+    path
 }

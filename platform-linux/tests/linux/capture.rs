@@ -1,13 +1,10 @@
 //! Capture of a whole machine, in network namespaces of the test's own.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::process::Stdio;
 use std::time::Duration;
 
-use support::{Lab, MACHINE, WORLD, obstacle, sh, state, until};
+use crate::support::{Lab, MACHINE, WORLD, obstacle, output, sh, state, traffic, until};
 
 macro_rules! need_lab {
     () => {
@@ -74,58 +71,46 @@ fn all_but_the_local_networks_goes_into_the_tun() {
 fn a_socket_that_picks_an_interface_does_not_leak() {
     need_lab!();
     let lab = Lab::new();
+    lab.world_sh(
+        "nft 'add table ip seen { chain in { type filter hook prerouting priority 0; \
+         ip daddr 9.9.9.9 counter; }; }'",
+    );
     let mut node = lab.node(None);
     node.active();
     let _ = node.ask("packets");
-    let python = "import socket,sys
-s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)
-s.setsockopt(*eval(sys.argv[1]))
-try:
-  s.sendto(b'x',('9.9.9.9',443)); print('sent')
-except OSError as e: print(e.errno)";
-    let run = |option: &str| {
-        std::fs::write(lab.journal.path().join("s.py"), python).unwrap();
-        sh(&format!(
-            "python3 {}/s.py \"{option}\"",
-            lab.journal.path().display()
-        ))
-    };
-    if std::process::Command::new("python3")
-        .arg("-V")
-        .output()
-        .is_err()
-    {
-        return;
-    }
-    let rx = |lab: &Lab| {
-        lab.world_sh("ip -s -o link show eth1 | tr -s ' \\\\' '\\n' | grep -n . >/dev/null; cat /proc/net/dev | awk '/eth1/ {print $3}'")
-    };
-    std::thread::sleep(Duration::from_millis(300));
-    let before = rx(&lab);
     // IP_UNICAST_IF is diverted, SO_BINDTODEVICE refused.
-    let _ = node.ask("packets");
-    let index = sh("ip -o link show eth0 | cut -d: -f1");
-    let unicast = format!(
-        "(0, 50, socket.htonl({}).to_bytes(4,'little'))",
-        index.trim()
+    let to = "9.9.9.9:443";
+    assert!(
+        traffic(&["unicast-interface", "eth0", to])
+            .status()
+            .unwrap()
+            .success()
     );
-    assert_eq!(run(&unicast).trim(), "sent");
     assert_eq!(node.ask("packets"), "packets 17:9.9.9.9:443");
-    assert_eq!(run("(1, 25, b'eth0')").trim(), "1");
+    let bound = traffic(&["bound", "eth0", to]).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&bound.stderr).contains("PermissionDenied"),
+        "{bound:?}"
+    );
     assert_eq!(node.ask("packets"), "packets");
-    assert_eq!(rx(&lab), before);
+    assert!(
+        lab.world_sh("nft list table ip seen")
+            .contains("packets 0 bytes 0")
+    );
+    assert_eq!(node.ask("suspend"), "Some(Suspended)");
+    assert!(traffic(&["bound", "eth0", to]).status().unwrap().success());
+    assert!(
+        lab.world_sh("nft list table ip seen")
+            .contains("packets 1 ")
+    );
 }
 
 #[test]
 fn the_nodes_own_sockets_pass_by() {
     need_lab!();
     let lab = Lab::new();
-    let mut server = lab
-        .in_world("python3", &["-m", "http.server", "8000", "--bind", WORLD])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let at = format!("{WORLD}:8000");
+    let mut server = lab.traffic_in_world(&["tcp-server", &at]).spawn().unwrap();
     until("a server", || lab.world_sh("ss -Hltn").contains(":8000"));
     let mut node = lab.node(None);
     node.active();
@@ -167,43 +152,20 @@ fn services_stay_reachable_from_outside() {
         }
         let udp = UdpSocket::bind((MACHINE, 7002)).unwrap();
         udp.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        let mut asking = lab
-            .in_world("python3", &["-c", UDP_CLIENT, MACHINE, "7002"])
-            .spawn()
-            .unwrap();
+        let at = format!("{MACHINE}:7002");
+        let mut asking = lab.traffic_in_world(&["udp-client", &at]).spawn().unwrap();
         let mut buffer = [0; 16];
         let (length, from) = udp.recv_from(&mut buffer).unwrap();
         udp.send_to(&buffer[..length], from).unwrap();
         assert!(asking.wait().unwrap().success());
-        support::output(lab.in_world("python3", &["-c", PING, MACHINE]));
+        output(lab.traffic_in_world(&["ping", MACHINE]));
         assert_eq!(node.ask("stop"), "stopped true");
         assert_eq!(state(), before, "strict {strict}");
     }
 }
 
-const TCP_CLIENT: &str = "import socket,sys,time
-s=socket.create_connection((sys.argv[1],int(sys.argv[2])),3)
-s.settimeout(8)
-for i in range(3):
-  time.sleep(0.1)
-  d=s.recv(2); assert d==b'hi',d
-  s.sendall(b'ho')
-assert s.recv(2)==b'ok'";
-
-const UDP_CLIENT: &str = "import socket,sys
-s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)
-s.settimeout(3)
-s.sendto(b'hello',(sys.argv[1],int(sys.argv[2])))
-assert s.recv(16)==b'hello'";
-
-const PING: &str = "import socket,struct,sys
-s=socket.socket(socket.AF_INET,socket.SOCK_RAW,1)
-s.settimeout(3)
-s.sendto(struct.pack('!BBHHH',8,0,0xf7fd,1,1),(sys.argv[1],0))
-while s.recv(64)[20]!=0: pass";
-
 fn talk(lab: &Lab, port: u16) -> std::process::Child {
-    lab.in_world("python3", &["-c", TCP_CLIENT, MACHINE, &port.to_string()])
+    lab.traffic_in_world(&["tcp-client", &format!("{MACHINE}:{port}")])
         .spawn()
         .unwrap()
 }
