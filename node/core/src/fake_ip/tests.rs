@@ -176,6 +176,45 @@ fn changes_move_only_with_new_names() {
     assert_ne!(map.changes(), before);
 }
 
+#[test]
+#[ignore = "a measurement: cargo test --release -p masq-core measure_fake_ips -- --ignored --nocapture"]
+fn measure_fake_ips() {
+    let names: Vec<HostName> = (0..MAX_NAMES)
+        .map(|number| name(&format!("host-{number}.example.org")))
+        .collect();
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: usize = status.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * 4096
+    };
+    let (mut map, start) = map(MAX_NAMES);
+    let before = resident();
+    for name in &names {
+        // A name of its own for each entry, as a query gives it.
+        map.assign(&HostName::parse(name.as_str()).unwrap(), start)
+            .unwrap();
+    }
+    let (grown, filled) = (resident() - before, start.elapsed());
+    let again = instant();
+    for name in &names {
+        std::hint::black_box(map.assign(name, start).unwrap());
+    }
+    let found = again.elapsed();
+    let count = names.len() as u32;
+    println!(
+        "{} bytes a name, {} MB in all",
+        grown / names.len(),
+        grown >> 20
+    );
+    println!(
+        "new: {:?}, known: {:?} a name",
+        filled / count,
+        found / count
+    );
+    let snapshot = map.snapshot();
+    println!("snapshot: {} bytes", snapshot.len());
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Assign(u8),
@@ -256,12 +295,16 @@ proptest! {
 }
 
 fn map(capacity: usize) -> (FakeIps, Instant) {
+    let now = instant();
+    (FakeIps::new(capacity, 0, now), now)
+}
+
+fn instant() -> Instant {
     #[expect(
         clippy::disallowed_methods,
         reason = "a test needs some instant to count from"
     )]
-    let now = Instant::now();
-    (FakeIps::new(capacity, 0, now), now)
+    Instant::now()
 }
 
 fn name(text: &str) -> HostName {
