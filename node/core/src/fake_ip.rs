@@ -26,7 +26,7 @@ pub use snapshot::{MAX_SNAPSHOT, Restored};
 /// Six times the time-to-live of the answers, for apps that keep them longer.
 pub const KEEP: Duration = Duration::from_secs(60);
 
-/// The most names at once.
+/// The most names at once: 10 MB, 162 bytes a name of 23.
 pub const MAX_NAMES: usize = 65_536;
 
 const V4_BASE: u32 = u32::from_be_bytes([198, 18, 0, 0]);
