@@ -90,7 +90,7 @@ fn read_config(path: &Path) -> Result<NodeConfig> {
         .with_context(|| format!("Failed to read the configuration file {}", path.display()))?;
     let config = NodeConfig::parse(&text)
         .with_context(|| format!("The configuration file {} is wrong", path.display()))?;
-    let file = fs::canonicalize(path)?;
+    let file = std::path::absolute(path)?;
     Ok(config.with_paths_below(file.parent().unwrap_or(Path::new("/"))))
 }
 

@@ -21,7 +21,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpid, getppid};
+use nix::unistd::{Pid, geteuid, getpid, getppid};
 
 mod node_log;
 
@@ -40,7 +40,27 @@ pub struct Run {
     pub verbose: bool,
 }
 
-const ZERO_HOP: &str = "neighborhood-mode = \"zero-hop\"\nexit-allow-private = true\n";
+/// A Node that connects by itself, as the user who asked for it; for root
+/// without sudo as nobody.
+fn zero_hop_config() -> String {
+    let mut config = "neighborhood-mode = \"zero-hop\"\nexit-allow-private = true\n".to_owned();
+    if geteuid().is_root() {
+        let number = |name: &str| {
+            std::env::var(name)
+                .ok()?
+                .parse()
+                .ok()
+                .filter(|&id: &u32| id != 0)
+        };
+        let uid = number("SUDO_UID").unwrap_or(NOBODY);
+        let gid = number("SUDO_GID").unwrap_or(NOBODY);
+        config += &format!("real-user = \"{uid}:{gid}:/\"\n");
+        config += &format!("data-directory = \"/var/lib/masq/run-{uid}\"\n");
+    }
+    config
+}
+
+const NOBODY: u32 = 65_534;
 
 /// How long a Node may take to be ready before the command starts anyway.
 const READY: Duration = Duration::from_secs(10);
@@ -254,7 +274,7 @@ fn spawn(program: &Path, tun: OwnedFd, config_file: Option<&Path>) -> io::Result
             command.arg(format!("/proc/self/fd/{CONFIG}"));
             let memory = memfd_create("masq-run.toml", MFdFlags::MFD_CLOEXEC)?;
             let mut file = std::fs::File::from(memory);
-            file.write_all(ZERO_HOP.as_bytes())?;
+            file.write_all(zero_hop_config().as_bytes())?;
             handed.push((above(&file)?, CONFIG));
         }
     }
