@@ -10,10 +10,12 @@
 
 mod circuit;
 mod names;
+mod packets;
 mod text;
 
 pub use circuit::{datagram_open, frame_open, onion_open};
 pub use names::{dns_answer, dns_query, names_restore, sniff};
+pub use packets::stack_packet;
 pub use text::{config_parse, descriptor_parse, identity_file, record_json};
 
 /// Every target by its name, which is also the name of its corpus.
@@ -29,4 +31,5 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("dns_answer", dns_answer),
     ("sniff", sniff),
     ("names_restore", names_restore),
+    ("stack_packet", stack_packet),
 ];

@@ -33,6 +33,8 @@ pub struct Counters {
     pub parked: u64,
     /// Parked flows that got buffers again.
     pub revived: u64,
+    /// Times that a flow's lost retransmission timer was started again.
+    pub nudged: u64,
     /// UDP flows evicted because there are as many as allowed.
     pub udp_evicted: u64,
     /// Datagrams and echo requests dropped because the caller did not fetch its events.

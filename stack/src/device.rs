@@ -10,7 +10,9 @@ use smoltcp::phy::{
     Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
 };
 use smoltcp::time::Instant;
-use smoltcp::wire::{IPV4_HEADER_LEN, IPV6_HEADER_LEN};
+use smoltcp::wire::{
+    IPV4_HEADER_LEN, IPV6_HEADER_LEN, IpAddress, Ipv4Packet, Ipv6Packet, TcpPacket,
+};
 
 use crate::tcp::Track;
 
@@ -56,6 +58,14 @@ impl TransmitQueue {
         self.end += len;
         self.pushed += 1;
         true
+    }
+
+    fn cut_last(&mut self, excess: usize) {
+        let Some((start, len)) = self.packets.back_mut() else {
+            return;
+        };
+        *len = cut(&mut self.arena[*start..*start + *len], excess);
+        self.end -= excess;
     }
 
     pub(crate) fn front(&self) -> Option<&[u8]> {
@@ -147,10 +157,11 @@ impl RxToken for Received<'_> {
 impl TxToken for Transmit<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let Transmit { queue, track } = self;
+        let mut excess = 0;
         let write = |buffer: &mut [u8]| {
             let result = f(buffer);
             if let Some(track) = track {
-                track.translate_sent(transport_of(buffer));
+                excess = track.translate_sent(transport_of(buffer));
             }
             result
         };
@@ -163,8 +174,31 @@ impl TxToken for Transmit<'_> {
             result = Some(write(buffer));
             true
         });
+        if excess > 0 {
+            queue.cut_last(excess);
+        }
         result.expect("push runs the closure when the packet fits the arena")
     }
+}
+
+/// Takes `excess` bytes of payload, and a FIN, from a TCP packet.
+fn cut(packet: &mut [u8], excess: usize) -> usize {
+    let len = packet.len() - excess;
+    let packet = &mut packet[..len];
+    let (source, destination): (IpAddress, IpAddress) = if packet[0] >> 4 == 4 {
+        let mut ip = Ipv4Packet::new_unchecked(&mut *packet);
+        ip.set_total_len(len as u16);
+        ip.fill_checksum();
+        (ip.src_addr().into(), ip.dst_addr().into())
+    } else {
+        let mut ip = Ipv6Packet::new_unchecked(&mut *packet);
+        ip.set_payload_len((len - IPV6_HEADER_LEN) as u16);
+        (ip.src_addr().into(), ip.dst_addr().into())
+    };
+    let mut tcp = TcpPacket::new_unchecked(transport_of(packet));
+    tcp.set_fin(false);
+    tcp.fill_checksum(&source, &destination);
+    len
 }
 
 fn transport_of(packet: &mut [u8]) -> &mut [u8] {

@@ -34,18 +34,25 @@ pub(crate) fn reset(queue: &mut TransmitQueue, segment: &Segment) -> bool {
     })
 }
 
-/// A bare acknowledgement from a flow that has ended.
+/// An acknowledgement without data, or the FIN of a flow.
 pub(crate) fn acknowledgment(
     queue: &mut TransmitQueue,
     tuple: &FiveTuple,
     sent: u32,
     received: u32,
+    fin: bool,
 ) -> bool {
     let Some(ip) = ip(tuple.destination.ip(), tuple.source.ip()) else {
         return false;
     };
-    let mut header = TcpHeader::new(tuple.destination.port(), tuple.source.port(), sent, 0);
+    let mut header = TcpHeader::new(
+        tuple.destination.port(),
+        tuple.source.port(),
+        sent,
+        u16::MAX,
+    );
     header.ack = true;
+    header.fin = fin;
     header.acknowledgment_number = received;
     let builder = ip.tcp_header(header);
     queue.push(builder.size(0), |buffer| {

@@ -32,8 +32,9 @@ pub(crate) struct TcpFlow {
     ready: bool,
     /// The caller has more to send than there was room for.
     wants_room: bool,
-    /// The caller ended its direction before the handshake was complete.
+    /// The caller ended its direction; the FIN waits for the handshake or for the peer's window.
     wants_finish: bool,
+    finished: bool,
     established: bool,
     /// The peer has ended its direction.
     ended: bool,
@@ -82,7 +83,8 @@ impl Stack {
         };
         let mut live = self.sockets.take(self.sockets.size_for_next());
         let peer = Peer::of_syn(&held.syn[held.transport..]);
-        live.track = Track::new(peer, &held.segment);
+        let buffer = live.socket().recv_capacity();
+        live.track = Track::new(peer, &held.segment, buffer);
         let listening = self.sockets.listen(&mut live, tuple.destination);
         live.ingest(&mut self.interface, &mut self.queue, &held.syn, wire_now);
         tcp.state = State::Live(live);
@@ -232,14 +234,10 @@ impl Stack {
         let Some(tcp) = self.tcp_mut(flow) else {
             return;
         };
-        match &mut tcp.state {
-            State::Live(live) if tcp.established => {
-                live.socket_mut().close();
-                self.mark_ready(flow);
-            }
-            State::Live(_) | State::Held(_) => tcp.wants_finish = true,
-            State::Parked(_) | State::Lingering { .. } | State::Gone { .. } => {}
-        }
+        tcp.wants_finish = true;
+        tcp.finished = true;
+        tcp.wants_room = false;
+        self.settle(flow, now);
     }
 
     /// Breaks the flow: RST to the program, the id is no longer valid, no event follows.
@@ -255,6 +253,7 @@ impl Stack {
         self.revive(flow, now);
         let tcp = self.tcp_mut(flow).ok_or(FlowError::NoFlow)?;
         match &mut tcp.state {
+            State::Live(_) | State::Held(_) if tcp.finished => Err(FlowError::NotOpen),
             State::Live(live) if tcp.established => Ok(Some(live)),
             State::Live(_) | State::Held(_) => {
                 tcp.wants_room = true;

@@ -38,11 +38,14 @@ impl Stack {
                     };
                 }
             }
-            State::Live(live)
-                if opens(segment) && live.socket().state() == tcp::State::TimeWait =>
-            {
-                self.end(id, false);
-                self.handle_unknown(packet, transport, tuple, segment, now);
+            State::Live(live) if live.socket().state() == tcp::State::TimeWait => {
+                if opens(segment) {
+                    self.end(id, false);
+                    self.handle_unknown(packet, transport, tuple, segment, now);
+                } else if !segment.rst {
+                    // RFC 1337: a reset does not end TIME-WAIT; data may still wait for the caller.
+                    self.ingest(id, packet, transport, segment, now);
+                }
             }
             State::Live(_) | State::Parked(_) => self.ingest(id, packet, transport, segment, now),
             State::Lingering { sent, received, .. } => {
@@ -50,10 +53,8 @@ impl Stack {
                 if opens(segment) {
                     self.retire(id);
                     self.handle_unknown(packet, transport, tuple, segment, now);
-                } else if segment.rst {
-                    self.retire(id);
                 } else if segment.fin || segment.payload_len > 0 {
-                    emit::acknowledgment(&mut self.queue, &tuple, sent, received);
+                    emit::acknowledgment(&mut self.queue, &tuple, sent, received, false);
                 }
             }
             State::Gone { .. } => {}
@@ -90,6 +91,7 @@ impl Stack {
             ready: false,
             wants_room: false,
             wants_finish: false,
+            finished: false,
             established: false,
             ended: false,
             reset: false,
@@ -132,6 +134,37 @@ impl Stack {
         let readable = live.socket().recv_queue() > before;
         self.mark_ready(id);
         self.settle_with(id, readable, now);
+    }
+
+    /// Makes a socket send again that has lost its retransmission timer.
+    ///
+    /// When a window closes and opens again while lost data is in flight, smoltcp waits for an
+    /// acknowledgement that cannot come. Three duplicates of the last one start a fast retransmit,
+    /// which sets the timer. When only a FIN is in flight, duplicates stop the timer for good: then
+    /// the FIN is sent from here.
+    fn nudge(&mut self, id: FlowId, now: Instant) {
+        let wire_now = self.wire_time(now);
+        let Some(Flow {
+            tuple,
+            kind: Kind::Tcp(tcp),
+            ..
+        }) = self.flows.get_mut(id)
+        else {
+            return;
+        };
+        let State::Live(live) = &mut tcp.state else {
+            return;
+        };
+        self.counters.nudged += 1;
+        if live.socket().send_queue() == 0 {
+            let (sent, received) = (live.track.sent.wrapping_sub(1), live.track.confirmed);
+            emit::acknowledgment(&mut self.queue, tuple, sent, received, true);
+            let due = (now + NUDGE_AFTER, "tcp retransmission lost");
+            return self.set_deadline(id, Some(due));
+        }
+        live.duplicate_acknowledgments(tuple, &mut self.interface, &mut self.queue, wire_now);
+        self.mark_ready(id);
+        self.settle(id, now);
     }
 
     /// Makes a socket for a parked flow.
@@ -198,7 +231,10 @@ impl Stack {
     pub(crate) fn tcp_deadline(&mut self, id: FlowId, now: Instant) {
         let stall = self.config.stall_timeout;
         let park_after = self.config.park_after;
-        let Some(tcp) = self.tcp_mut(id) else { return };
+        let wire_now = self.wire_time(now);
+        let Some(tcp) = self.flows.get_mut(id).and_then(Flow::tcp_mut) else {
+            return;
+        };
         let silent = now.saturating_duration_since(tcp.heard);
         match &tcp.state {
             State::Held(_) => {
@@ -208,6 +244,12 @@ impl Stack {
             State::Live(live) if awaits_peer(live.socket()) && silent >= stall => {
                 self.break_off(id, now);
                 self.end(id, true);
+            }
+            State::Live(live)
+                if awaits_peer(live.socket())
+                    && live.poll_at(&mut self.interface, wire_now).is_none() =>
+            {
+                self.nudge(id, now);
             }
             State::Live(live) => match Parked::of(live) {
                 Some(parked) if silent >= park_after && !tcp.ready => self.park(id, parked),
@@ -241,19 +283,34 @@ impl Stack {
         self.settle_with(id, false, now);
     }
 
-    /// Compares the socket with what the caller was told, and ends flows that have ended.
-    fn settle_with(&mut self, id: FlowId, readable: bool, now: Instant) {
+    /// Sends the FIN that the caller asked for as soon as that can be.
+    fn close(&mut self, id: FlowId) {
         let Some(tcp) = self.tcp_mut(id) else { return };
         let State::Live(live) = &mut tcp.state else {
             return;
         };
-        let (socket, was_established, was_ended) = (live.socket_mut(), tcp.established, tcp.ended);
-        tcp.ended |= peer_has_ended(socket.state());
-        tcp.established |= tcp.ended || socket.may_send() || socket.state() == tcp::State::FinWait2;
-        if tcp.established && tcp.wants_finish {
+        // In LAST-ACK smoltcp does not look at window updates, so what is queued must fit the window.
+        let window = live.track.peer_window();
+        let socket = live.socket_mut();
+        let fits = socket.state() != tcp::State::CloseWait || socket.send_queue() <= window;
+        let established = tcp.established || socket.may_send();
+        if tcp.wants_finish && established && fits {
             tcp.wants_finish = false;
             socket.close();
+            self.mark_ready(id);
         }
+    }
+
+    /// Compares the socket with what the caller was told, and ends flows that have ended.
+    fn settle_with(&mut self, id: FlowId, readable: bool, now: Instant) {
+        self.close(id);
+        let Some(tcp) = self.tcp_mut(id) else { return };
+        let State::Live(live) = &mut tcp.state else {
+            return;
+        };
+        let (socket, was_established, was_ended) = (live.socket(), tcp.established, tcp.ended);
+        tcp.ended |= peer_has_ended(socket.state());
+        tcp.established |= tcp.ended || socket.may_send() || socket.state() == tcp::State::FinWait2;
         let room = socket.send_capacity() - socket.send_queue();
         let writable = tcp.wants_room && socket.may_send() && room >= socket.send_capacity() / 4;
         tcp.wants_room &= !writable;
@@ -422,7 +479,9 @@ impl Stack {
             return self.park(id, parked);
         }
         let wire_due = live.poll_at(&mut self.interface, wire_now);
+        let stuck = waits && wire_due.is_none();
         let due = [
+            stuck.then(|| (now + NUDGE_AFTER, "tcp retransmission lost")),
             // Nothing can be sent at this moment, so "at once" means as soon as time has moved on.
             wire_due.map(|due| {
                 (
@@ -500,4 +559,5 @@ fn bit(event: &Event) -> u8 {
 
 const PACKETS_PER_TURN: usize = 4;
 const MAX_LINGERING: usize = 16_384;
+const NUDGE_AFTER: Duration = Duration::from_millis(500);
 const MIN_DELAY: Duration = Duration::from_millis(1);

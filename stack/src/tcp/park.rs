@@ -71,14 +71,15 @@ impl Parked {
             return None;
         }
         let mut buffer = [0; 128];
-        let mut header = self.header(tuple, self.track.received.wrapping_sub(1));
+        let track = &self.track;
+        let mut header = header_of(tuple, track.received.wrapping_sub(1), track.window);
         header.syn = true;
         header.set_options(&self.options()).ok()?;
         live.ingest(interface, scratch, write(&mut buffer, tuple, header)?, now);
         live.emit(interface, scratch, true, now);
         let initial = take_sequence(scratch)?;
 
-        let mut header = self.header(tuple, self.track.received);
+        let mut header = header_of(tuple, track.received, track.window);
         header.ack = true;
         header.acknowledgment_number = initial.wrapping_add(1);
         live.ingest(interface, scratch, write(&mut buffer, tuple, header)?, now);
@@ -88,11 +89,6 @@ impl Parked {
         live.track = self.track;
         live.track.offset = self.track.sent.wrapping_sub(initial.wrapping_add(1));
         (live.socket().state() == State::Established).then_some(())
-    }
-
-    fn header(&self, tuple: &FiveTuple, sequence: u32) -> TcpHeader {
-        let (source, destination) = (tuple.source.port(), tuple.destination.port());
-        TcpHeader::new(source, destination, sequence, self.track.window)
     }
 
     fn options(&self) -> Vec<TcpOptionElement> {
@@ -105,6 +101,35 @@ impl Parked {
                 .then_some(TcpOptionElement::SelectiveAcknowledgementPermitted),
         );
         options
+    }
+}
+
+impl Live {
+    /// Gives the socket the peer's last acknowledgement again until it counts as lost data.
+    pub(super) fn duplicate_acknowledgments(
+        &mut self,
+        tuple: &FiveTuple,
+        interface: &mut Interface,
+        queue: &mut TransmitQueue,
+        now: Instant,
+    ) {
+        let track = self.track;
+        // A change of the window makes the socket count from zero.
+        for window in [
+            track.window ^ 1,
+            track.window,
+            track.window,
+            track.window,
+            track.window,
+        ] {
+            let mut header = header_of(tuple, track.received, window);
+            header.ack = true;
+            header.acknowledgment_number = track.acknowledged.wrapping_sub(track.offset);
+            let mut buffer = [0; 128];
+            if let Some(packet) = write(&mut buffer, tuple, header) {
+                self.ingest(interface, queue, packet, now);
+            }
+        }
     }
 }
 
@@ -127,6 +152,15 @@ impl Peer {
         }
         peer
     }
+}
+
+fn header_of(tuple: &FiveTuple, sequence: u32, window: u16) -> TcpHeader {
+    TcpHeader::new(
+        tuple.source.port(),
+        tuple.destination.port(),
+        sequence,
+        window,
+    )
 }
 
 fn write<'a>(buffer: &'a mut [u8; 128], tuple: &FiveTuple, header: TcpHeader) -> Option<&'a [u8]> {

@@ -38,6 +38,9 @@ pub(crate) struct Track {
     /// The peer's window field, and the sequence number it came with.
     pub(crate) window: u16,
     window_at: u32,
+    /// Scale of our windows, and the end of the last one.
+    scale: u8,
+    room_until: u32,
 }
 
 /// What the peer's SYN said.
@@ -49,13 +52,18 @@ pub(crate) struct Peer {
 }
 
 impl Track {
-    pub(crate) fn new(peer: Peer, syn: &Segment) -> Track {
+    pub(crate) fn new(peer: Peer, syn: &Segment, buffer: usize) -> Track {
         let received = syn.sequence.wrapping_add(1);
         Track {
             peer,
             received,
             confirmed: received,
             window_at: received,
+            // As smoltcp chooses it.
+            scale: peer
+                .window_scale
+                .map_or(0, |_| (buffer.ilog2() + 1).saturating_sub(16) as u8),
+            room_until: received,
             ..Track::default()
         }
     }
@@ -65,14 +73,27 @@ impl Track {
         if !segment.syn {
             let length = segment.payload_len as u32 + u32::from(segment.fin);
             self.received = later(self.received, segment.sequence.wrapping_add(length));
-            if segment.ack
-                && !before(segment.sequence, self.window_at)
-                && !before(segment.acknowledgment, self.acknowledged)
-            {
-                self.window = segment.window;
-                self.window_at = segment.sequence;
-                self.acknowledged = segment.acknowledgment;
+            if segment.ack {
+                // RFC 9293 section 3.10.7.4, with any newer acknowledgement being believed.
+                let newer = before(self.acknowledged, segment.acknowledgment);
+                let stale = before(segment.acknowledgment, self.acknowledged)
+                    || before(segment.sequence, self.window_at);
+                if newer || !stale {
+                    self.window = segment.window;
+                    self.window_at = segment.sequence;
+                    self.acknowledged = segment.acknowledgment;
+                }
             }
+        }
+        if segment.fin
+            && before(
+                self.room_until,
+                segment.sequence.wrapping_add(segment.payload_len as u32),
+            )
+            && let Some(flags) = tcp.get_mut(FLAGS)
+        {
+            // smoltcp would cut the data at its window and believe the FIN that comes after it.
+            *flags &= !FIN;
         }
         if self.offset != 0
             && segment.ack
@@ -84,15 +105,19 @@ impl Track {
     }
 
     /// Notes a segment of the socket and puts its sequence number into the wire's.
-    pub(crate) fn translate_sent(&mut self, tcp: &mut [u8]) {
+    ///
+    /// Returns how many bytes at its end the peer's window has no room for: a fast retransmit of
+    /// smoltcp does not look at the window. A window probe of one byte is not counted.
+    pub(crate) fn translate_sent(&mut self, tcp: &mut [u8]) -> usize {
         let Ok(header) = TcpHeaderSlice::from_slice(tcp) else {
-            return;
+            return 0;
         };
         let payload = tcp.len() - header.slice().len();
         let length = payload as u32 + u32::from(header.syn()) + u32::from(header.fin());
         let sequence = header.sequence_number();
         let (syn, ack, acknowledgment) =
             (header.syn(), header.ack(), header.acknowledgment_number());
+        let window = header.window_size();
         let wire = sequence.wrapping_add(self.offset);
         if self.offset != 0 {
             let checksum = header.checksum();
@@ -107,7 +132,21 @@ impl Track {
         }
         if ack {
             self.confirmed = acknowledgment;
+            let scale = if syn { 0 } else { self.scale };
+            self.room_until = acknowledgment.wrapping_add(u32::from(window) << scale);
         }
+        let edge = self.acknowledged.wrapping_add(self.peer_window() as u32);
+        let payload_end = wire.wrapping_add(payload as u32);
+        if payload > 1 && before(edge, payload_end) {
+            payload.min(payload_end.wrapping_sub(edge) as usize)
+        } else {
+            0
+        }
+    }
+
+    /// Bytes that the peer is ready to take.
+    pub(crate) fn peer_window(&self) -> usize {
+        usize::from(self.window) << self.peer.window_scale.unwrap_or(0).min(MAX_WINDOW_SCALE)
     }
 
     /// Whether each side has acknowledged all that the other sent.
@@ -173,6 +212,10 @@ pub(crate) enum Size {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::vec_box,
+    reason = "boxes go from flow to pool and back as they are"
+)]
 pub(crate) struct SocketPool {
     free: [Vec<Box<Live>>; 3],
     pub(crate) in_use: usize,
@@ -285,7 +328,11 @@ fn later(a: u32, b: u32) -> u32 {
 
 const SEQUENCE: std::ops::Range<usize> = 4..8;
 const ACKNOWLEDGMENT: std::ops::Range<usize> = 8..12;
+const FLAGS: usize = 13;
+const FIN: u8 = 1;
 const CHECKSUM: std::ops::Range<usize> = 16..18;
+/// RFC 7323 section 2.3.
+const MAX_WINDOW_SCALE: u8 = 14;
 const SMALL_BUFFER: usize = 64 << 10;
 const CROWDED_SOCKETS: usize = 256;
 const FULL_SOCKETS: usize = 512;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use masq_stack::{Config as StackConfig, Event, FlowId, Recv, Stack};
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp;
@@ -230,5 +231,17 @@ impl Pair {
             .socket(socket)
             .recv(|data| (data.len(), data.to_vec()))
             .unwrap()
+    }
+}
+
+/// The same cases in every run; another seed and more cases from the environment, to search:
+/// `STACK_SEED=7 PROPTEST_CASES=5000 cargo nextest run -p masq-stack lossy`.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    let from_environment = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    ProptestConfig {
+        cases: from_environment("PROPTEST_CASES").map_or(usual, |cases: u64| cases as u32),
+        rng_seed: RngSeed::Fixed(from_environment("STACK_SEED").unwrap_or(1)),
+        failure_persistence: None,
+        ..ProptestConfig::default()
     }
 }
