@@ -92,8 +92,9 @@ fn the_first_answer_costs_one_round_trip_whatever_the_hops() {
     simulate(async || {
         let latency = Duration::from_millis(20);
         let world = mesh(latency);
+        world.internet.serve("203.0.113.10:443", echo);
         let machine = world.machine(0, 3);
-        let connection = machine.connect(address(SITE));
+        let connection = machine.connect(address("203.0.113.10:443"));
         let start = tokio::time::Instant::now();
         connection.send(b"ping").await.unwrap();
         assert_eq!(connection.recv().await.unwrap(), b"ping");
@@ -112,7 +113,6 @@ fn a_refused_connection_is_reset_at_once() {
         let machine = world.machine(0, 3);
         let connection = machine.connect(address("203.0.113.10:9"));
         let start = tokio::time::Instant::now();
-        connection.send(b"anyone?").await.unwrap();
         assert_eq!(connection.recv().await, Err(Reset));
         assert!(start.elapsed() < Duration::from_secs(3));
     });

@@ -1,9 +1,14 @@
 //! TCP flows over the mesh.
 //!
-//! The app's SYN is answered at once and its first bytes ride right behind the
-//! set-up, so the first answer costs one round trip whatever the number of
-//! hops. Until the exit says that it is connected those bytes are kept: what
-//! one exit could not do is tried at another before the app hears of it.
+//! On the ports of the web the app's SYN is answered at once and its first
+//! bytes ride right behind the set-up, so the first answer costs one round trip
+//! whatever the number of hops; a failure is then a page or an alert. On other
+//! ports the SYN is answered when the exit is connected, so that a refused
+//! connection is refused to the app too; where the server speaks first that
+//! costs nothing.
+//!
+//! Until the exit says that it is connected the first bytes are kept: what one
+//! exit could not do is tried at another before the app hears of it.
 
 use super::circuit::{self, Circuit};
 use super::record::Flow;
@@ -21,6 +26,8 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
+/// Where clients speak first and understand a page or an alert.
+const WEB_PORTS: [u16; 4] = [80, 443, 8080, 8443];
 /// Routes that are tried for one flow.
 const ATTEMPTS: usize = 5;
 /// First bytes that are kept until the exit is connected.
@@ -35,8 +42,14 @@ pub(super) async fn tcp<L: Link, O: Outside>(
     destination: &Destination,
     hops: u8,
 ) -> Result<(), Failure> {
-    app.accept();
-    let first = RefCell::new(First::default());
+    let at_once = WEB_PORTS.contains(&destination.port());
+    if at_once {
+        app.accept();
+    }
+    let first = RefCell::new(First {
+        accepted: at_once,
+        ..First::default()
+    });
     let mut avoid = Vec::new();
     let mut last: Option<Failure> = None;
     for _ in 0..ATTEMPTS {
@@ -77,8 +90,14 @@ pub(super) async fn tcp<L: Link, O: Outside>(
         }
     }
     let failure = last.unwrap_or_else(|| Failure::bug("no attempt and no reason"));
-    let kept = std::mem::take(&mut first.borrow_mut().bytes);
-    ending::after_accept(app, destination, &kept, &failure).await;
+    let First {
+        bytes, accepted, ..
+    } = first.into_inner();
+    if accepted {
+        ending::after_accept(app, destination, &bytes, &failure).await;
+    } else {
+        ending::before_accept(app, destination, &failure).await;
+    }
     Err(failure)
 }
 
@@ -88,6 +107,8 @@ struct First {
     /// Nothing was left out for want of room, and nothing opened yet.
     complete: bool,
     opened: bool,
+    /// The app's SYN was answered.
+    accepted: bool,
 }
 
 impl Default for First {
@@ -96,6 +117,7 @@ impl Default for First {
             bytes: Vec::new(),
             complete: true,
             opened: false,
+            accepted: false,
         }
     }
 }
@@ -251,7 +273,14 @@ async fn downward<R: LinkRecv>(
         };
         let message = Backward::decode(kind, &payload);
         match message.map_err(|_| broken(first, CircuitError::Unexpected))? {
-            Backward::Opened(_) => first.borrow_mut().opened(),
+            Backward::Opened(_) => {
+                let mut first = first.borrow_mut();
+                first.opened();
+                if !first.accepted {
+                    first.accepted = true;
+                    app.accept();
+                }
+            }
             Backward::Data(data) => {
                 flow.received(data.len());
                 app.send_all(data).await?;
