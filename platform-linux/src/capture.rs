@@ -86,6 +86,7 @@ impl LinuxCapture {
                 return Err(error);
             }
         };
+        let owners = open_owners(&hierarchy);
         let mut capture = LinuxCapture {
             journal,
             runner,
@@ -93,8 +94,7 @@ impl LinuxCapture {
             config,
             _mark: mark,
             table: None,
-            // Without it flows have no owner, and are carried all the same.
-            owners: Owners::new().ok(),
+            owners,
             active: false,
         };
         tun::quiet(capture.config.tun());
@@ -221,6 +221,17 @@ fn make_group(
     let mark = hierarchy.mark_sockets(group, plan::MARK_DIRECT)?;
     hierarchy.add(group, node_pid)?;
     Ok(mark)
+}
+
+/// Without owners flows are carried all the same.
+fn open_owners(hierarchy: &Hierarchy) -> Option<Owners> {
+    let mut owners = Owners::new()
+        .inspect_err(|error| tracing::warn!(%error, "flows will have no owner"))
+        .ok()?;
+    if let Err(error) = owners.record(hierarchy) {
+        tracing::info!(%error, "owners of flows are found by search");
+    }
+    Some(owners)
 }
 
 fn open_journal(

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use masq_capture::{CaptureError, FailureCode};
@@ -16,7 +16,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::sys;
+use crate::{bpf, sys};
 
 /// The v2 hierarchy.
 #[derive(Debug)]
@@ -95,6 +95,11 @@ impl Hierarchy {
         Ok(Mark { _link: link })
     }
 
+    /// The directory of the whole hierarchy.
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
     fn open_directory(&self, group: &Path) -> io::Result<OwnedFd> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(openat(&self.root, group, flags, Mode::empty())?)
@@ -123,30 +128,15 @@ pub(crate) fn v2_path(text: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path))
 }
 
-/// `sk->mark = mark; return 1`, as the kernel's instruction words (RFC 9669).
-fn marking_program(mark: u32) -> [u64; 4] {
-    const MOVE_32: u8 = 0xb4;
-    const MOVE_64: u8 = 0xb7;
-    const STORE_WORD: u8 = 0x63;
-    const EXIT: u8 = 0x95;
+/// `sk->mark = mark; return 1`.
+fn marking_program(mark: u32) -> Vec<u64> {
     const BPF_SOCK_MARK: i16 = 16;
-    [
-        instruction(MOVE_32, 2, 0, 0, mark),
-        instruction(STORE_WORD, 1, 2, BPF_SOCK_MARK, 0),
-        instruction(MOVE_64, 0, 0, 0, 1),
-        instruction(EXIT, 0, 0, 0, 0),
+    vec![
+        bpf::set_word(bpf::R2, mark),
+        bpf::store_word(bpf::R1, BPF_SOCK_MARK, bpf::R2),
+        bpf::set(bpf::R0, 1),
+        bpf::exit(),
     ]
-}
-
-fn instruction(code: u8, destination: u8, source: u8, offset: i16, immediate: u32) -> u64 {
-    let registers = if cfg!(target_endian = "little") {
-        source << 4 | destination
-    } else {
-        destination << 4 | source
-    };
-    let [o0, o1] = offset.to_ne_bytes();
-    let [i0, i1, i2, i3] = immediate.to_ne_bytes();
-    u64::from_ne_bytes([code, registers, o0, o1, i0, i1, i2, i3])
 }
 
 fn failed(what: &str, error: &io::Error) -> CaptureError {

@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
 
+mod bpf;
 pub mod capture;
 pub mod cgroup;
 pub mod channel;

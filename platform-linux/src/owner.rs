@@ -1,9 +1,10 @@
 //! The process behind a flow.
 //!
-//! An exact socket query answers inode and user in microseconds; the process
-//! that had a socket of this user last is asked first, then the newest
-//! processes of the user, then the rest of them. Only processes of the
-//! socket's user are looked into, and caches are bounded.
+//! An exact socket query answers number, inode and user in microseconds; who
+//! made a socket of this number the kernel has noted. Where it has not, the
+//! processes that owned a flow lately are searched for the inode, then the
+//! user's, the newest first. Only processes of the socket's user are looked
+//! into, and caches are bounded.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -14,14 +15,19 @@ use std::path::{Path, PathBuf};
 use masq_capture::{FiveTuple, FlowOwner};
 use nix::fcntl::readlinkat;
 
+use crate::cgroup::Hierarchy;
+
+mod recorder;
 mod socket;
 
+use recorder::{Maker, Recorder};
 pub use socket::{Socket, SocketQuery};
 
 /// Looks up owners; one for a network namespace.
 #[derive(Debug)]
 pub struct Owners {
     query: SocketQuery,
+    recorder: Option<Recorder>,
     proc: PathBuf,
     /// Processes that owned a flow, the latest first.
     recent: VecDeque<u32>,
@@ -36,34 +42,60 @@ impl Owners {
     pub fn new() -> io::Result<Owners> {
         Ok(Owners {
             query: SocketQuery::open()?,
+            recorder: None,
             proc: PathBuf::from("/proc"),
             recent: VecDeque::with_capacity(RECENT),
         })
     }
 
+    /// Has the kernel note who makes a socket from here on.
+    pub fn record(&mut self, hierarchy: &Hierarchy) -> io::Result<()> {
+        self.recorder = Some(Recorder::attach(hierarchy)?);
+        Ok(())
+    }
+
     /// None where no socket or no process has this flow any more.
     pub fn look_up(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
         let socket = self.query.find(tuple).ok()??;
+        let recorder = self.recorder.as_ref();
+        if let Some(maker) = recorder.and_then(|recorder| recorder.maker(socket.cookie)) {
+            return Some(self.describe_maker(maker, socket.uid));
+        }
         let link = format!("socket:[{}]", socket.inode);
         let pid = self.find(&link, socket.uid)?;
         self.remember(pid);
         Some(describe(&self.proc.join(pid.to_string()), pid, socket.uid))
     }
 
+    /// The maker may have ended, and its number may be another's by now.
+    fn describe_maker(&self, maker: Maker, uid: u32) -> FlowOwner {
+        let process = self.proc.join(maker.pid.to_string());
+        if runs_as(&process, uid) {
+            return describe(&process, maker.pid, uid);
+        }
+        FlowOwner {
+            pid: maker.pid,
+            uid,
+            path: PathBuf::new(),
+            name: maker.name,
+            cgroup: None,
+        }
+    }
+
     fn find(&self, link: &str, uid: u32) -> Option<u32> {
         let holds = |pid: &u32| holds(&self.proc.join(pid.to_string()), link);
         self.recent.iter().copied().find(holds).or_else(|| {
-            let others = self.processes_of(uid);
+            let others = self.newest_first().into_iter();
             others
-                .into_iter()
                 .filter(|pid| !self.recent.contains(pid))
+                .filter(|pid| runs_as(&self.proc.join(pid.to_string()), uid))
                 .find(holds)
         })
     }
 
-    /// A user's processes, the newest first: most flows are of a program that
-    /// has just started.
-    fn processes_of(&self, uid: u32) -> Vec<u32> {
+    /// All processes, the newest first: most flows are of a program that has
+    /// just started, and it may end soon.
+    fn newest_first(&self) -> Vec<u32> {
         let numbers = fs::read_dir(&self.proc).into_iter().flatten().flatten();
         let mut pids: Vec<u32> = numbers
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -74,7 +106,6 @@ impl Owners {
             .unwrap_or(u32::MAX);
         // Numbers above the newest were given before they started over.
         pids.sort_unstable_by_key(|&pid| std::cmp::Reverse((pid <= newest, pid)));
-        pids.retain(|pid| runs_as(&self.proc.join(pid.to_string()), uid));
         pids
     }
 

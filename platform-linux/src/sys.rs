@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 
-pub(crate) use bpf::{attach_to_cgroup, load_socket_program};
+pub(crate) use bpf::{attach_to_cgroup, create_lru_map, load_socket_program, look_up};
 pub(crate) use process::{
     after_fork, drop_bounding_capability, fork, replace_descriptor, set_parent_death_signal,
 };

@@ -13,6 +13,8 @@ use crate::netlink::Netlink;
 pub struct Socket {
     pub inode: u32,
     pub uid: u32,
+    /// The kernel's number of the socket, never used twice.
+    pub cookie: u64,
 }
 
 /// A connection to the kernel's socket diagnosis.
@@ -87,11 +89,12 @@ fn padded(address: SocketAddr) -> [u8; 16] {
     }
 }
 
-/// struct inet_diag_msg: family, state, two bytes, the id of 48 bytes, three
-/// words, then user and inode. None for what no process holds: a listener
+/// struct inet_diag_msg: family, state, two bytes, the id of 48 bytes that ends
+/// with the cookie, three words, then user and inode. None for what no process holds: a listener
 /// that only shares the port, a closed socket.
 fn decode(answer: &[u8]) -> Option<Socket> {
     const LISTENING: u8 = 10;
+    const COOKIE: usize = 44;
     const UID: usize = 64;
     const INODE: usize = 68;
     let word = |at: usize| {
@@ -101,9 +104,14 @@ fn decode(answer: &[u8]) -> Option<Socket> {
             .map(|bytes| u32::from_ne_bytes(*bytes))
     };
     let state = *answer.get(1)?;
+    let cookie = answer
+        .get(COOKIE..COOKIE + 8)?
+        .first_chunk()
+        .map(|bytes| u64::from_ne_bytes(*bytes))?;
     let socket = Socket {
         inode: word(INODE)?,
         uid: word(UID)?,
+        cookie,
     };
     (state != LISTENING && socket.inode != 0).then_some(socket)
 }

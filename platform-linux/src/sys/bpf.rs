@@ -1,15 +1,18 @@
-//! The bpf(2) system call: load a program of type CGROUP_SOCK, attach it.
+//! The bpf(2) system call: programs of type CGROUP_SOCK and their maps.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::libc;
 
 use super::{check_long, own};
 
+const BPF_MAP_CREATE: libc::c_int = 0;
+const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
 const BPF_PROG_LOAD: libc::c_int = 5;
 const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_PROG_TYPE_CGROUP_SOCK: u32 = 9;
+const BPF_MAP_TYPE_LRU_HASH: u32 = 9;
 const BPF_CGROUP_INET_SOCK_CREATE: u32 = 2;
 
 /// The head of `union bpf_attr` for BPF_PROG_LOAD.
@@ -38,6 +41,52 @@ struct LinkCreate {
     flags: u32,
 }
 
+/// The head of `union bpf_attr` for BPF_MAP_CREATE.
+#[repr(C)]
+struct MapCreate {
+    kind: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+}
+
+/// The head of `union bpf_attr` for BPF_MAP_LOOKUP_ELEM.
+#[repr(C)]
+struct MapElement {
+    map: u32,
+    _padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// A map of fixed sizes whose least recently used entries give way.
+pub(crate) fn create_lru_map(key: u32, value: u32, entries: u32) -> io::Result<OwnedFd> {
+    let attributes = MapCreate {
+        kind: BPF_MAP_TYPE_LRU_HASH,
+        key_size: key,
+        value_size: value,
+        max_entries: entries,
+    };
+    Ok(own(bpf(BPF_MAP_CREATE, &attributes)?))
+}
+
+/// Copies a map's value; key and value must have the map's sizes.
+pub(crate) fn look_up<const K: usize, const V: usize>(
+    map: &OwnedFd,
+    key: &[u8; K],
+    value: &mut [u8; V],
+) -> io::Result<()> {
+    let attributes = MapElement {
+        map: map.as_raw_fd().cast_unsigned(),
+        _padding: 0,
+        key: key.as_ptr() as u64,
+        value: value.as_mut_ptr() as u64,
+        flags: 0,
+    };
+    bpf(BPF_MAP_LOOKUP_ELEM, &attributes).map(drop)
+}
+
 /// Loads a program that runs whenever a socket is made.
 pub(crate) fn load_socket_program(instructions: &[u64], name: &str) -> io::Result<OwnedFd> {
     let license = c"GPL";
@@ -58,7 +107,7 @@ pub(crate) fn load_socket_program(instructions: &[u64], name: &str) -> io::Resul
     for (to, from) in attributes.name[..15].iter_mut().zip(name.bytes()) {
         *to = from;
     }
-    bpf(BPF_PROG_LOAD, &attributes)
+    Ok(own(bpf(BPF_PROG_LOAD, &attributes)?))
 }
 
 /// Attaches a program to a control group; the attachment lives as long as
@@ -70,13 +119,14 @@ pub(crate) fn attach_to_cgroup(program: &OwnedFd, group: BorrowedFd<'_>) -> io::
         attach_type: BPF_CGROUP_INET_SOCK_CREATE,
         flags: 0,
     };
-    bpf(BPF_LINK_CREATE, &attributes)
+    Ok(own(bpf(BPF_LINK_CREATE, &attributes)?))
 }
 
-fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
+fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<RawFd> {
     // SAFETY: `attributes` is a head of union bpf_attr, laid out as the kernel
-    // has it; the kernel takes its size as given and only reads it and what it
-    // points to, which the callers keep alive over the call.
+    // has it; the kernel takes its size as given. What it points to, which the
+    // callers keep alive over the call, is read, or is a value that is lent
+    // for writing.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -85,5 +135,5 @@ fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
             size_of::<T>(),
         )
     };
-    Ok(own(check_long(result)?))
+    check_long(result)
 }

@@ -179,3 +179,39 @@ fn echo(peer: &mut TcpStream) {
     }
     peer.write_all(b"ok").unwrap();
 }
+
+#[test]
+fn a_flow_in_the_tun_has_its_owner() {
+    need_lab!();
+    let lab = Lab::new();
+    let mut node = lab.node(None);
+    node.active();
+    let own = format!("pid: {},", std::process::id());
+
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("9.9.9.9:443").unwrap();
+    let from = socket.local_addr().unwrap();
+    let answer = node.ask(&format!("owner udp {from} 9.9.9.9:443"));
+    assert!(answer.contains(&own), "{answer}");
+
+    // A connection whose first packet has no answer yet.
+    let mut client = traffic(&["tcp-client", "9.9.9.9:443"]).spawn().unwrap();
+    let mut from = String::new();
+    until("a connection", || {
+        let sockets = sh("ss -Htn state syn-sent dst 9.9.9.9");
+        from = sockets
+            .split_ascii_whitespace()
+            .nth(2)
+            .unwrap_or_default()
+            .to_owned();
+        !from.is_empty()
+    });
+    let answer = node.ask(&format!("owner tcp {from} 9.9.9.9:443"));
+    assert!(
+        answer.contains(&format!("pid: {},", client.id())),
+        "{answer}"
+    );
+    assert!(answer.contains("/examples/traffic\""), "{answer}");
+    client.kill().unwrap();
+    client.wait().unwrap();
+}

@@ -1,0 +1,74 @@
+//! The kernel's instruction words (RFC 9669), as few as our programs need.
+
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Register(u8);
+
+pub(crate) const R0: Register = Register(0);
+pub(crate) const R1: Register = Register(1);
+pub(crate) const R2: Register = Register(2);
+pub(crate) const R3: Register = Register(3);
+pub(crate) const R4: Register = Register(4);
+/// The end of the stack.
+pub(crate) const FRAME: Register = Register(10);
+
+/// Functions of the kernel, by their numbers in `enum bpf_func_id`.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Function {
+    UpdateMap = 2,
+    CurrentPid = 14,
+    CurrentName = 16,
+    SocketCookie = 46,
+}
+
+pub(crate) fn set(to: Register, value: i32) -> u64 {
+    word(0xb7, to.0, 0, 0, value)
+}
+
+pub(crate) fn set_word(to: Register, value: u32) -> u64 {
+    word(0xb4, to.0, 0, 0, value.cast_signed())
+}
+
+/// `to = from + offset`.
+pub(crate) fn set_address(to: Register, from: Register, offset: i32) -> [u64; 2] {
+    [
+        word(0xbf, to.0, from.0, 0, 0),
+        word(0x07, to.0, 0, 0, offset),
+    ]
+}
+
+/// `to = map`, which takes two words.
+pub(crate) fn set_map(to: Register, map: i32) -> [u64; 2] {
+    const MAP_DESCRIPTOR: u8 = 1;
+    [word(0x18, to.0, MAP_DESCRIPTOR, 0, map), 0]
+}
+
+pub(crate) fn shift_right(register: Register, bits: i32) -> u64 {
+    word(0x77, register.0, 0, 0, bits)
+}
+
+pub(crate) fn store_word(base: Register, offset: i16, from: Register) -> u64 {
+    word(0x63, base.0, from.0, offset, 0)
+}
+
+pub(crate) fn store_double(base: Register, offset: i16, from: Register) -> u64 {
+    word(0x7b, base.0, from.0, offset, 0)
+}
+
+pub(crate) fn call(function: Function) -> u64 {
+    word(0x85, 0, 0, 0, function as i32)
+}
+
+pub(crate) fn exit() -> u64 {
+    word(0x95, 0, 0, 0, 0)
+}
+
+fn word(code: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> u64 {
+    let registers = if cfg!(target_endian = "little") {
+        source << 4 | destination
+    } else {
+        destination << 4 | source
+    };
+    let [o0, o1] = offset.to_ne_bytes();
+    let [i0, i1, i2, i3] = immediate.to_ne_bytes();
+    u64::from_ne_bytes([code, registers, o0, o1, i0, i1, i2, i3])
+}
