@@ -23,7 +23,6 @@ pub(crate) struct TransmitQueue {
     packets: VecDeque<(usize, usize)>,
     mtu: usize,
     pub(crate) dropped: u64,
-    pub(crate) pushed: u64,
 }
 
 impl TransmitQueue {
@@ -35,7 +34,6 @@ impl TransmitQueue {
             packets: VecDeque::new(),
             mtu,
             dropped: 0,
-            pushed: 0,
         }
     }
 
@@ -56,7 +54,6 @@ impl TransmitQueue {
         }
         self.packets.push_back((self.end, len));
         self.end += len;
-        self.pushed += 1;
         true
     }
 

@@ -157,6 +157,7 @@ impl Stack {
         if self.queue.is_empty() {
             self.poll_ready(now);
         }
+        self.counters.transmit_full = self.queue.dropped;
         self.queue.front()
     }
 

@@ -4,9 +4,11 @@
 //! with a smoltcp socket or *parked* while it is quiet, then *lingering* for TIME-WAIT with nothing but
 //! its last sequence numbers, then *gone* until its last event is fetched.
 
+mod ending;
 mod machine;
 mod park;
 mod socket;
+mod track;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -19,9 +21,11 @@ use crate::slab::FlowId;
 use crate::stack::Stack;
 
 pub(crate) use park::Parked;
-pub(crate) use socket::{SocketPool, Track};
+pub(crate) use socket::SocketPool;
+pub(crate) use track::Track;
 
-use socket::{Live, Peer};
+use socket::Live;
+use track::Peer;
 
 #[derive(Debug)]
 pub(crate) struct TcpFlow {

@@ -40,7 +40,7 @@ impl Stack {
             }
             State::Live(live) if live.socket().state() == tcp::State::TimeWait => {
                 if opens(segment) {
-                    self.end(id, false);
+                    self.index.remove(&tuple);
                     self.handle_unknown(packet, transport, tuple, segment, now);
                 } else if !segment.rst {
                     // RFC 1337: a reset does not end TIME-WAIT; data may still wait for the caller.
@@ -333,8 +333,9 @@ impl Stack {
             tcp::State::Closed if reset || !ended => self.end(id, true),
             tcp::State::Closed if unread == 0 => self.end(id, false),
             tcp::State::Listen => self.end(id, true),
-            tcp::State::Closed
-            | tcp::State::TimeWait
+            // The caller has yet to read what is left; to the program the flow is over.
+            tcp::State::Closed => self.detach(id),
+            tcp::State::TimeWait
             | tcp::State::SynSent
             | tcp::State::SynReceived
             | tcp::State::Established
@@ -354,112 +355,6 @@ impl Stack {
             self.sockets.give(live);
             self.counters.parked += 1;
         }
-    }
-
-    /// TIME-WAIT: gives the socket back and keeps the numbers of the last acknowledgement for a peer
-    /// that missed it.
-    fn linger(&mut self, id: FlowId, now: Instant) {
-        let wire_now = self.wire_time(now);
-        let Some(tcp) = self.flows.get_mut(id).and_then(Flow::tcp_mut) else {
-            return;
-        };
-        let State::Live(live) = &mut tcp.state else {
-            return;
-        };
-        while live.emit(&mut self.interface, &mut self.queue, true, wire_now) {}
-        let (sent, received) = (live.track.sent, live.track.confirmed);
-        let lingering = State::Lingering {
-            sent,
-            received,
-            delivered: false,
-        };
-        if let State::Live(live) = std::mem::replace(&mut tcp.state, lingering) {
-            self.sockets.give(live);
-        }
-        self.tcp_flows -= 1;
-        self.lingering += 1;
-        self.push_event(id, Event::TcpClosed { flow: id });
-        if self.lingering > MAX_LINGERING {
-            self.retire(id);
-        } else {
-            self.set_deadline(id, Some((now + self.config.time_wait, "tcp time-wait")));
-        }
-    }
-
-    /// Sends RST for whatever the flow is.
-    pub(super) fn break_off(&mut self, id: FlowId, now: Instant) {
-        self.revive(id, now);
-        let wire_now = self.wire_time(now);
-        let Some(tcp) = self.flows.get_mut(id).and_then(Flow::tcp_mut) else {
-            return;
-        };
-        match &mut tcp.state {
-            State::Live(live) => {
-                live.socket_mut().abort();
-                if live.emit(&mut self.interface, &mut self.queue, true, wire_now) {
-                    self.counters.resets_sent += 1;
-                }
-            }
-            State::Held(held) => {
-                let segment = held.segment;
-                self.send_reset(&segment);
-            }
-            State::Parked(_) | State::Lingering { .. } | State::Gone { .. } => {}
-        }
-    }
-
-    /// The flow is over: says so, and keeps its id until the caller fetched that.
-    pub(super) fn end(&mut self, id: FlowId, reset: bool) {
-        self.release(id, reset);
-        let event = if reset {
-            Event::TcpReset { flow: id }
-        } else {
-            Event::TcpClosed { flow: id }
-        };
-        self.push_event(id, event);
-    }
-
-    /// The flow is over and the caller needs no word of it.
-    pub(super) fn forget(&mut self, id: FlowId) {
-        self.release(id, false);
-        self.flows.remove(id);
-    }
-
-    /// Ends TIME-WAIT.
-    fn retire(&mut self, id: FlowId) {
-        match self.tcp_mut(id) {
-            Some(TcpFlow {
-                state: State::Lingering {
-                    delivered: false, ..
-                },
-                ..
-            }) => {
-                self.release(id, false);
-            }
-            _ => self.forget(id),
-        }
-    }
-
-    /// Frees the five-tuple and the memory of a flow.
-    fn release(&mut self, id: FlowId, reset: bool) {
-        let Some(Flow {
-            tuple,
-            kind: Kind::Tcp(tcp),
-            ..
-        }) = self.flows.get_mut(id)
-        else {
-            return;
-        };
-        match std::mem::replace(&mut tcp.state, State::Gone { reset }) {
-            State::Live(live) => {
-                self.tcp_flows -= 1;
-                self.sockets.give(live);
-            }
-            State::Held(_) | State::Parked(_) => self.tcp_flows -= 1,
-            State::Lingering { .. } => self.lingering -= 1,
-            State::Gone { .. } => return,
-        }
-        self.index.remove(tuple);
     }
 
     fn schedule(&mut self, id: FlowId, now: Instant) {
@@ -495,7 +390,7 @@ impl Stack {
         self.set_deadline(id, due.into_iter().flatten().min());
     }
 
-    fn set_deadline(&mut self, id: FlowId, due: Option<(Instant, &'static str)>) {
+    pub(super) fn set_deadline(&mut self, id: FlowId, due: Option<(Instant, &'static str)>) {
         if let Some(flow) = self.flows.get_mut(id) {
             self.timers.set(id, &mut flow.deadline, due);
         }
@@ -509,7 +404,7 @@ impl Stack {
         }
     }
 
-    fn push_event(&mut self, id: FlowId, event: Event) {
+    pub(super) fn push_event(&mut self, id: FlowId, event: Event) {
         let bit = bit(&event);
         let Some(tcp) = self.tcp_mut(id) else { return };
         if tcp.pending & bit == 0 {
@@ -558,6 +453,5 @@ fn bit(event: &Event) -> u8 {
 }
 
 const PACKETS_PER_TURN: usize = 4;
-const MAX_LINGERING: usize = 16_384;
 const NUDGE_AFTER: Duration = Duration::from_millis(500);
 const MIN_DELAY: Duration = Duration::from_millis(1);

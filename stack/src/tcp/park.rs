@@ -3,7 +3,7 @@
 //!
 //! smoltcp cannot make a socket in a given state, so it is led there: a SYN and an ACK of our own making
 //! take a listening socket to ESTABLISHED at the peer's sequence number. Its own initial number is
-//! arbitrary; [`super::socket::Track`] translates from then on. The peer sees nothing of all this.
+//! arbitrary; [`super::track::Track`] translates from then on. The peer sees nothing of all this.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +12,8 @@ use smoltcp::iface::Interface;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
-use super::socket::{Live, Peer, Size, SocketPool, Track};
+use super::socket::{Live, Size, SocketPool};
+use super::track::{Peer, Track};
 use crate::device::TransmitQueue;
 use crate::flow::FiveTuple;
 

@@ -11,3 +11,4 @@ mod lossy;
 mod packets;
 mod support;
 mod tcp;
+mod udp;

@@ -160,6 +160,8 @@ pub(crate) struct Pair {
     pub(crate) host: Host,
     pub(crate) stack: Stack,
     pub(crate) now: Instant,
+    /// Events that a helper fetched while it waited for another.
+    pub(crate) early: Vec<Event>,
 }
 
 impl Pair {
@@ -173,6 +175,7 @@ impl Pair {
             host: Host::new(now, 65_535),
             stack: Stack::new(config, now),
             now,
+            early: Vec::new(),
         }
     }
 
@@ -213,7 +216,11 @@ impl Pair {
     }
 
     pub(crate) fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.stack.poll_event()).collect()
+        let early = std::mem::take(&mut self.early);
+        early
+            .into_iter()
+            .chain(std::iter::from_fn(|| self.stack.poll_event()))
+            .collect()
     }
 
     pub(crate) fn receive(&mut self, flow: FlowId) -> Vec<u8> {
