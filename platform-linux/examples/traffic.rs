@@ -18,6 +18,7 @@ fn main() -> Result<()> {
         ["tcp-server", at] => tcp_server(at),
         ["tcp-client", to] => tcp_client(to),
         ["udp-client", to] => udp_client(to),
+        ["send", to] => UdpSocket::bind("0.0.0.0:0")?.send_to(b"x", to).map(drop),
         ["bound", interface, to] => bound(interface, to),
         ["unicast-interface", interface, to] => unicast_interface(interface, to),
         ["ping", to] => ping(to),

@@ -215,3 +215,22 @@ fn a_flow_in_the_tun_has_its_owner() {
     client.kill().unwrap();
     client.wait().unwrap();
 }
+
+#[test]
+fn forwarded_traffic_is_captured() {
+    need_lab!();
+    let lab = Lab::new();
+    sh("echo 1 > /proc/sys/net/ipv4/ip_forward");
+    let guest = lab.guest();
+    let mut node = lab.node(None);
+    node.active();
+    let _ = node.ask("packets");
+    output(guest.traffic(&["send", "9.9.9.9:443"]));
+    output(guest.traffic(&["send", "192.168.7.2:53"]));
+    assert_eq!(
+        node.ask("packets"),
+        "packets 17:9.9.9.9:443 17:192.168.7.2:53"
+    );
+    output(guest.traffic(&["send", "192.168.7.2:80"]));
+    assert_eq!(node.ask("packets"), "packets");
+}

@@ -4,5 +4,6 @@
 #![expect(clippy::print_stderr, reason = "figures and skipped tests are said")]
 
 mod capture;
+mod confined;
 mod crash;
 mod support;

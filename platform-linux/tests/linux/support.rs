@@ -39,21 +39,10 @@ pub(crate) const WORLD: &str = "45.0.0.2";
 impl Lab {
     pub(crate) fn new() -> Lab {
         unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        let world = Command::new("unshare")
-            .args(["-n", "sleep", "600"])
-            .spawn()
-            .unwrap();
         let lab = Lab {
-            world,
+            world: namespace(),
             journal: tempfile::tempdir().unwrap(),
         };
-        let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
-        let path = format!("/proc/{}/ns/net", lab.world.id());
-        until("a namespace for the world", || {
-            std::fs::read_link(&path).is_ok_and(|link| link != own)
-                && std::fs::read_to_string(format!("/proc/{}/comm", lab.world.id()))
-                    .is_ok_and(|name| name == "sleep\n")
-        });
         // Without duplicate address detection nothing changes by itself.
         let still = "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad";
         sh(&format!("{still}; ip link set lo up"));
@@ -88,6 +77,21 @@ impl Lab {
         command
     }
 
+    pub(crate) fn guest(&self) -> Guest {
+        let guest = namespace();
+        let inside = format!("nsenter --net=/proc/{}/ns/net", guest.id());
+        sh(&format!(
+            "ip link add guest0 type veth peer name eth0 netns {}",
+            guest.id()
+        ));
+        sh("ip addr add 172.17.0.1/16 dev guest0; ip link set guest0 up");
+        sh(&format!(
+            "{inside} ip addr add 172.17.0.2/16 dev eth0; {inside} ip link set eth0 up"
+        ));
+        sh(&format!("{inside} ip route add default via 172.17.0.1"));
+        Guest(guest)
+    }
+
     pub(crate) fn traffic_in_world(&self, arguments: &[&str]) -> Command {
         let program = example("traffic");
         self.in_world(&program.to_string_lossy(), arguments)
@@ -119,11 +123,46 @@ impl Lab {
     }
 }
 
+/// A container of the machine: 172.17.0.2 behind a bridge of its own.
+pub(crate) struct Guest(Child);
+
+impl Guest {
+    pub(crate) fn traffic(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.0.id()));
+        command.arg(example("traffic")).args(arguments);
+        command
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Drop for Lab {
     fn drop(&mut self) {
         let _ = self.world.kill();
         let _ = self.world.wait();
     }
+}
+
+/// A process in a network namespace of its own.
+fn namespace() -> Child {
+    let holder = Command::new("unshare")
+        .args(["-n", "sleep", "600"])
+        .spawn()
+        .unwrap();
+    let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let path = format!("/proc/{}/ns/net", holder.id());
+    until("a namespace", || {
+        std::fs::read_link(&path).is_ok_and(|link| link != own)
+            && std::fs::read_to_string(format!("/proc/{}/comm", holder.id()))
+                .is_ok_and(|name| name == "sleep\n")
+    });
+    holder
 }
 
 pub(crate) struct FakeNode {
@@ -207,7 +246,7 @@ pub(crate) fn state() -> State {
 /// The control groups that were made for a Node in this namespace.
 fn groups(namespace: u64) -> BTreeSet<PathBuf> {
     let found = sh(&format!(
-        "find $(awk '$3 == \"cgroup2\" {{ print $2 }}' /proc/mounts) -type d -name 'masq-{namespace}-*'"
+        "find $(awk '$3 == \"cgroup2\" {{ print $2 }}' /proc/mounts) -type d -name 'masq-{namespace}-*' 2>/dev/null || true"
     ));
     found.lines().map(PathBuf::from).collect()
 }
@@ -250,7 +289,7 @@ pub(crate) fn traffic(arguments: &[&str]) -> Command {
 
 /// A program of this package's examples; a run that names one test target
 /// does not build them.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test
         .parent()
