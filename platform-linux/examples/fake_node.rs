@@ -82,7 +82,7 @@ fn main() -> std::process::ExitCode {
             ["stop"] => {
                 drop(tun);
                 let stopped = helper.stop();
-                println!("stopped {}", stopped.is_ok());
+                println!("stopped {stopped}");
                 return std::process::ExitCode::SUCCESS;
             }
             _ => println!("what?"),

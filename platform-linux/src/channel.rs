@@ -1,6 +1,7 @@
 //! One end of the SOCK_SEQPACKET pair between two processes: whole messages,
 //! each with at most one descriptor beside it.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -25,6 +26,7 @@ pub struct Received {
 #[derive(Debug)]
 pub struct Channel {
     socket: OwnedFd,
+    buffer: RefCell<Vec<u8>>,
 }
 
 impl Channel {
@@ -35,15 +37,24 @@ impl Channel {
             None,
             SockFlag::SOCK_CLOEXEC,
         )?;
-        Ok((Channel { socket: one }, Channel { socket: other }))
+        Ok((Channel::over(one), Channel::over(other)))
     }
 
     /// Takes over the end that this program inherited under this number.
     /// To be called once for a number.
     pub fn from_inherited(number: RawFd) -> io::Result<Channel> {
-        Ok(Channel {
-            socket: sys::adopt(number)?,
-        })
+        Ok(Channel::over(sys::adopt(number)?))
+    }
+
+    fn over(socket: OwnedFd) -> Channel {
+        Channel {
+            socket,
+            buffer: RefCell::new(vec![0; HELLO_LIMIT]),
+        }
+    }
+
+    pub fn into_descriptor(self) -> OwnedFd {
+        self.socket
     }
 
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
@@ -77,7 +88,7 @@ impl Channel {
 
     /// The next message, or None when the other end is gone.
     pub fn receive(&self) -> io::Result<Option<Received>> {
-        let mut bytes = vec![0; HELLO_LIMIT];
+        let mut bytes = self.buffer.borrow_mut();
         let mut space = cmsg_space!([RawFd; 1]);
         let (length, descriptor) = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -105,7 +116,7 @@ impl Channel {
         if length == 0 {
             return Ok(None);
         }
-        bytes.truncate(length);
+        let bytes = bytes[..length].to_vec();
         Ok(Some(Received { bytes, descriptor }))
     }
 }

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use masq_capture::helper::{Parameters, Reply, Request, TunDescription};
 use masq_capture::{CaptureError, FailureCode};
@@ -16,6 +17,11 @@ use masq_capture::{CaptureError, FailureCode};
 use crate::channel::Channel;
 use crate::sys;
 use crate::tun::TunDevice;
+
+/// How long an undo may take, many times what it does; the helper ends without
+/// us as well.
+const PATIENCE: u32 = 400;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Number under which the helper finds its end of the pair.
 pub const HELPER_DESCRIPTOR: i32 = 3;
@@ -43,6 +49,7 @@ pub fn spawn_helper(
     parameters: &Parameters,
 ) -> Result<(HelperClient, CapturedTun), CaptureError> {
     let (ours, theirs) = Channel::pair().map_err(|error| gone("socket pair", &error))?;
+    let theirs = theirs.into_descriptor();
     let mut command = Command::new(program);
     command
         .arg("--capture-helper")
@@ -135,15 +142,32 @@ impl HelperClient {
         self.channel.set_nonblocking(nonblocking)
     }
 
-    /// Has the helper undo everything and waits for its end.
-    pub fn stop(mut self) -> io::Result<()> {
+    /// Has the helper undo everything and waits for its end, as a drop does;
+    /// answers whether it has ended.
+    pub fn stop(mut self) -> bool {
+        self.end()
+    }
+
+    fn end(&mut self) -> bool {
         // One that has ended already has undone everything.
         let _ = self.send(&Request::Stop);
-        self.child.wait().map(drop)
+        for _ in 0..PATIENCE {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return true;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        false
     }
 
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+}
+
+impl Drop for HelperClient {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

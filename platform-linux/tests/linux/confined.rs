@@ -224,3 +224,32 @@ fn keys_and_job_control_reach_the_command() {
     assert!(text.contains("Stopped"), "{text}");
     assert!(text.contains("status=130"), "{text}");
 }
+
+#[test]
+fn a_node_that_dropped_its_privileges_has_none() {
+    if let Some(reason) = obstacle() {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let output = Command::new(example("dropped"))
+        .arg("/usr")
+        .output()
+        .unwrap();
+    let text = text(&output);
+    for line in [
+        "root again: false",
+        "dumpable: Ok(false)",
+        "directory: /usr",
+        "Uid:\t65534\t65534\t65534\t65534",
+        "Gid:\t65534\t65534\t65534\t65534",
+        "Groups:\t ",
+        "CapEff:\t0000000000000000",
+        "CapPrm:\t0000000000000000",
+        "NoNewPrivs:\t1",
+    ] {
+        assert!(
+            text.lines().any(|other| other == line),
+            "{line}: {output:?}"
+        );
+    }
+}
