@@ -93,7 +93,7 @@ impl Track {
     /// Notes a segment of the socket and puts its sequence number into the wire's.
     ///
     /// Returns how many bytes at its end the peer's window has no room for: a fast retransmit of
-    /// smoltcp does not look at the window. A window probe of one byte is not counted.
+    /// smoltcp does not look at the window. One byte always stays, as a probe of the window.
     pub(crate) fn translate_sent(&mut self, tcp: &mut [u8]) -> usize {
         let Ok(header) = TcpHeaderSlice::from_slice(tcp) else {
             return 0;
@@ -124,7 +124,7 @@ impl Track {
         let edge = self.acknowledged.wrapping_add(self.peer_window() as u32);
         let payload_end = wire.wrapping_add(payload as u32);
         if payload > 1 && before(edge, payload_end) {
-            payload.min(payload_end.wrapping_sub(edge) as usize)
+            (payload - 1).min(payload_end.wrapping_sub(edge) as usize)
         } else {
             0
         }
