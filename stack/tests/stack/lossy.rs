@@ -20,6 +20,16 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn an_abort_ends_both_sides_and_leaves_a_true_beginning(case in case(), by_program in any::<bool>()) {
+        let case = Case { loss: 0, jitter: 0, ..case };
+        World::new(case).run_until_abort(by_program);
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Case {
     seed: u64,
@@ -72,6 +82,7 @@ struct World {
     down: Stream,
     host_pause: Instant,
     stack_pause: Instant,
+    aborted: bool,
 }
 
 /// One direction: what is to be sent, and how far each end is.
@@ -117,6 +128,7 @@ impl World {
             down: stream(case.down, 2),
             host_pause: now,
             stack_pause: now,
+            aborted: false,
             case,
         }
     }
@@ -130,6 +142,34 @@ impl World {
         }
         assert!(self.up.received == self.up.data, "the upload differs");
         assert!(self.down.received == self.down.data, "the download differs");
+    }
+
+    fn run_until_abort(&mut self, by_program: bool) {
+        let half = |stream: &Stream| stream.received.len() >= stream.data.len() / 2;
+        while self.flow.is_none() || !(half(&self.up) || half(&self.down)) {
+            self.step();
+        }
+        if by_program {
+            self.host.socket(self.socket).abort();
+        } else if let Some(flow) = self.flow.take() {
+            self.stack.tcp_abort(flow, self.now);
+        }
+        self.aborted = true;
+        let end = self.now + Duration::from_secs(30);
+        while self.now < end {
+            self.step();
+        }
+        assert_eq!(self.stack.flows(), 0, "{:?}", self.stack);
+        let state = self.host.socket(self.socket).state();
+        assert!(matches!(state, State::Closed | State::TimeWait), "{state}");
+        assert!(
+            self.up.data.starts_with(&self.up.received),
+            "the upload differs"
+        );
+        assert!(
+            self.down.data.starts_with(&self.down.received),
+            "the download differs"
+        );
     }
 
     /// The host is smoltcp without the stack's remedies: duplicate acknowledgements can stop its
@@ -231,6 +271,7 @@ impl World {
                 }
                 // All was received before, else it would not be closed.
                 Event::TcpClosed { .. } => self.up.complete = true,
+                Event::TcpReset { .. } if self.aborted => self.flow = None,
                 Event::TcpReset { .. } => {
                     assert!(self.up.complete && self.down.finished, "reset too early");
                 }
