@@ -16,6 +16,11 @@ pub trait PacketDevice {
     /// Writes one packet.
     fn write_packet(&self, packet: &[u8]) -> io::Result<()>;
 
+    /// Whether packets may be written without the checksums of TCP and UDP.
+    fn completes_checksums(&self) -> bool {
+        false
+    }
+
     /// The largest packet, in bytes.
     fn mtu(&self) -> usize;
 }

@@ -150,6 +150,7 @@ where
 {
     let stack = masq_stack::Config {
         mtu: capture.device.mtu(),
+        transmit_checksums: !capture.device.completes_checksums(),
         random_seed: rand::random(),
         ..masq_stack::Config::default()
     };

@@ -32,24 +32,48 @@ pub(crate) fn own(descriptor: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
-/// Makes the interface behind an open /dev/net/tun; answers its name.
+/// Makes the interface behind an open /dev/net/tun. Each packet has a header
+/// before it that says how far its checksum is computed.
 pub(crate) fn create_tun(device: &OwnedFd, name: &str) -> io::Result<()> {
-    let mut request = libc::ifreq {
-        ifr_name: [0; libc::IFNAMSIZ],
-        ifr_ifru: libc::__c_anonymous_ifr_ifru {
-            ifru_flags: (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short,
-        },
-    };
+    const CHECKSUM_OFFLOAD: libc::c_ulong = 1;
     if name.len() >= libc::IFNAMSIZ {
         return Err(io::ErrorKind::InvalidInput.into());
     }
+    let mut request = interface_request(libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR);
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
     // SAFETY: TUNSETIFF reads and writes one ifreq, which lives until the call
     // returns; the name is zero-terminated because it is shorter than the field.
     check(unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request) })?;
+    // SAFETY: TUNSETOFFLOAD takes an integer.
+    check(unsafe {
+        libc::ioctl(
+            device.as_raw_fd(),
+            libc::TUNSETOFFLOAD as _,
+            CHECKSUM_OFFLOAD,
+        )
+    })?;
     Ok(())
+}
+
+/// Whether packets of a TUN have that header.
+pub(crate) fn tun_has_header(device: &OwnedFd) -> io::Result<bool> {
+    let mut request = interface_request(0);
+    // SAFETY: TUNGETIFF writes one ifreq, which lives until the call returns.
+    check(unsafe { libc::ioctl(device.as_raw_fd(), libc::TUNGETIFF as _, &raw mut request) })?;
+    // SAFETY: TUNGETIFF has written the flags.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    Ok(libc::c_int::from(flags) & libc::IFF_VNET_HDR != 0)
+}
+
+fn interface_request(flags: libc::c_int) -> libc::ifreq {
+    libc::ifreq {
+        ifr_name: [0; libc::IFNAMSIZ],
+        ifr_ifru: libc::__c_anonymous_ifr_ifru {
+            ifru_flags: flags as libc::c_short,
+        },
+    }
 }
 
 /// Mounts the v2 hierarchy of control groups without attaching it anywhere.

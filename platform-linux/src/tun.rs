@@ -1,16 +1,23 @@
 //! The TUN interface as a packet device.
 //!
 //! It is not persistent: the kernel takes the interface, its addresses and
-//! every route over it away with the last descriptor.
+//! every route over it away with the last descriptor. Checksums of TCP and UDP
+//! are left out in both directions: packets do not leave the machine between
+//! an app and us, and where one does (to a container over a wire) the kernel
+//! completes it. What is written may have its checksum or not.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use masq_capture::plan::TUN_MTU;
 use masq_capture::{CaptureError, FailureCode, PacketDevice};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::uio::{readv, writev};
+
+mod offload;
 
 use crate::sys;
+use offload::Header;
 
 const DEVICE: &str = "/dev/net/tun";
 
@@ -18,6 +25,7 @@ const DEVICE: &str = "/dev/net/tun";
 #[derive(Debug)]
 pub struct TunDevice {
     descriptor: OwnedFd,
+    has_header: bool,
 }
 
 impl TunDevice {
@@ -52,7 +60,11 @@ impl TunDevice {
     pub fn from_descriptor(descriptor: OwnedFd) -> io::Result<TunDevice> {
         let flags = OFlag::from_bits_retain(fcntl(&descriptor, FcntlArg::F_GETFL)?);
         fcntl(&descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        Ok(TunDevice { descriptor })
+        let has_header = sys::tun_has_header(&descriptor)?;
+        Ok(TunDevice {
+            descriptor,
+            has_header,
+        })
     }
 
     /// Takes over a TUN that this program inherited under this number
@@ -88,22 +100,38 @@ pub(crate) fn quiet(name: &str) {
 
 impl PacketDevice for TunDevice {
     fn read_packet(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match nix::unistd::read(&self.descriptor, buffer) {
-                Err(nix::Error::EINTR) => {}
-                other => return other.map_err(io::Error::from),
-            }
+        if !self.has_header {
+            return retry(|| nix::unistd::read(&self.descriptor, buffer));
         }
+        let mut header = Header::default();
+        let length = retry(|| {
+            let mut parts = [IoSliceMut::new(&mut header), IoSliceMut::new(buffer)];
+            readv(&self.descriptor, &mut parts)
+        })?;
+        Ok(length.saturating_sub(header.len()))
     }
 
     fn write_packet(&self, packet: &[u8]) -> io::Result<()> {
-        loop {
-            match nix::unistd::write(&self.descriptor, packet) {
-                Err(nix::Error::EINTR) => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
+        if !self.has_header {
+            return retry(|| nix::unistd::write(&self.descriptor, packet)).map(drop);
         }
+        let Some(unfinished) = offload::find(packet) else {
+            let parts = [IoSlice::new(&offload::COMPLETE), IoSlice::new(packet)];
+            return retry(|| writev(&self.descriptor, &parts)).map(drop);
+        };
+        let (before, rest) = packet.split_at(unfinished.at());
+        let header = unfinished.header();
+        let parts = [
+            IoSlice::new(&header),
+            IoSlice::new(before),
+            IoSlice::new(&unfinished.pseudo_sum),
+            IoSlice::new(&rest[2..]),
+        ];
+        retry(|| writev(&self.descriptor, &parts)).map(drop)
+    }
+
+    fn completes_checksums(&self) -> bool {
+        self.has_header
     }
 
     fn mtu(&self) -> usize {
@@ -114,6 +142,15 @@ impl PacketDevice for TunDevice {
 impl AsRawFd for TunDevice {
     fn as_raw_fd(&self) -> RawFd {
         self.descriptor.as_raw_fd()
+    }
+}
+
+fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(nix::Error::EINTR) => {}
+            other => return other.map_err(io::Error::from),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Config {
     pub max_udp_flows: usize,
     /// Whether checksums of received packets are checked; the local kernel's need not be.
     pub verify_checksums: bool,
+    /// Whether checksums of TCP segments are computed; a device may do it, or do without.
+    pub transmit_checksums: bool,
     /// How long an acknowledgement may wait for data to ride on; none: sent with the next transmit.
     pub ack_delay: Option<Duration>,
     /// How long a SYN is held for the caller's decision.
@@ -54,6 +56,7 @@ impl Default for Config {
             max_tcp_flows: 32_768,
             max_udp_flows: 8_192,
             verify_checksums: false,
+            transmit_checksums: true,
             ack_delay: None,
             syn_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(120),

@@ -22,6 +22,8 @@ pub(crate) struct TransmitQueue {
     end: usize,
     packets: VecDeque<(usize, usize)>,
     mtu: usize,
+    /// Whether smoltcp computes the checksums of what it writes here.
+    pub(crate) checksums: bool,
     pub(crate) dropped: u64,
 }
 
@@ -33,6 +35,7 @@ impl TransmitQueue {
             end: 0,
             packets: VecDeque::new(),
             mtu,
+            checksums: true,
             dropped: 0,
         }
     }
@@ -99,14 +102,19 @@ pub(crate) struct Transmit<'a> {
     track: Option<&'a mut Track>,
 }
 
-pub(crate) fn capabilities(mtu: usize) -> DeviceCapabilities {
+fn capabilities(queue: &TransmitQueue) -> DeviceCapabilities {
+    let transport = if queue.checksums {
+        Checksum::Tx
+    } else {
+        Checksum::None
+    };
     let mut checksum = ChecksumCapabilities::default();
     checksum.ipv4 = Checksum::Tx;
-    checksum.tcp = Checksum::Tx;
-    checksum.udp = Checksum::Tx;
+    checksum.tcp = transport;
+    checksum.udp = transport;
     let mut capabilities = DeviceCapabilities::default();
     capabilities.medium = Medium::Ip;
-    capabilities.max_transmission_unit = mtu;
+    capabilities.max_transmission_unit = queue.mtu;
     capabilities.checksum = checksum;
     capabilities
 }
@@ -141,7 +149,7 @@ impl Device for Link<'_> {
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        capabilities(self.queue.mtu)
+        capabilities(self.queue)
     }
 }
 

@@ -63,6 +63,7 @@ impl Stack {
         let mut config = config;
         config.mtu = config.mtu.clamp(SMALLEST_MTU, LARGEST_MTU);
         let mut queue = TransmitQueue::new(config.transmit_queue, config.mtu);
+        queue.checksums = config.transmit_checksums;
         let mut settings = smoltcp::iface::Config::new(HardwareAddress::Ip);
         settings.random_seed = config.random_seed;
         let mut link = Link {
