@@ -7,7 +7,7 @@
 //! capability at all; root keeps its id and loses the ones that reach the
 //! network's and the mounts' settings.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -226,16 +226,28 @@ fn execute(command: &[OsString]) -> i32 {
         return OWN_FAILURE;
     };
     let error = Command::new(program).args(arguments).exec();
+    let found = error.kind() != io::ErrorKind::NotFound && is_visible(program);
+    let (status, why) = if found {
+        (NOT_EXECUTABLE, error.to_string())
+    } else {
+        (NOT_FOUND, "no such program".to_owned())
+    };
     let _ = writeln!(
         io::stderr(),
-        "masq: cannot run {}: {error}",
+        "masq: cannot run {}: {why}",
         program.display()
     );
-    if error.kind() == io::ErrorKind::NotFound {
-        NOT_FOUND
-    } else {
-        NOT_EXECUTABLE
+    status
+}
+
+/// Whether a program is there at all: a folder of PATH that may not be read
+/// makes the kernel deny permission for what is nowhere.
+fn is_visible(program: &OsStr) -> bool {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return true;
     }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
 
 /// Which of the known settings forbids user namespaces here.
