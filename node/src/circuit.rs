@@ -8,7 +8,7 @@ use crate::link::{LinkRecv, LinkSend, StreamError};
 use bytes::BytesMut;
 use masq_core::failure::{Code, Failure};
 use masq_core::frame::{
-    Backward, Draft, Forward, Kind, MAX_FRAME, MAX_PAYLOAD, OpenError, Opener, SealError, Sealer,
+    Backward, Draft, Forward, Kind, MAX_FRAME, MAX_PAYLOAD, OVERHEAD, OpenError, Opener, SealError, Sealer,
 };
 use masq_core::layer::Onion;
 
@@ -40,7 +40,7 @@ impl CircuitError {
             }
             CircuitError::Stream(StreamError::LinkLost)
             | CircuitError::Open(OpenError::Truncated { .. }) => Code::LinkLost,
-            CircuitError::Open(_) => Code::Unauthenticated,
+            CircuitError::Open(error) => error.code(),
             CircuitError::Seal(_) | CircuitError::Unexpected => Code::BadFrame,
         }
     }
@@ -97,6 +97,9 @@ impl<S: LinkSend> Sender<S> {
 
     /// Seals as much of `data` as should go in one write; returns how much.
     pub fn data(&mut self, data: &[u8]) -> Result<usize, CircuitError> {
+        let frames = data.len().min(GATHER).div_ceil(MAX_PAYLOAD);
+        self.gathered
+            .reserve(data.len().min(GATHER) + frames * OVERHEAD);
         let mut taken = 0;
         while taken < data.len() && self.gathered.len() < GATHER {
             let rest = &data[taken..];

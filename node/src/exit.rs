@@ -89,7 +89,8 @@ async fn conclude<S: LinkSend, R: LinkRecv>(ends: &mut (Sender<S>, Receiver<R>),
             tracing::debug!(code = %failure.code, detail = %failure.detail, "exit failed");
             sender.backward(&Backward::Failed {
                 code: failure.code,
-                detail: &failure.detail,
+                // What this machine says of it is no business of the originator's.
+                detail: "",
             })
         }
         End::Reset(reason) => sender.backward(&Backward::Reset(reason)),

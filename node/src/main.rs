@@ -100,7 +100,7 @@ fn record(config: &NodeConfig) -> Result<NodeRecord> {
     let identity = identity_file::load_or_create(&start::data_directory(config)?, now)?;
     let mut neighbors = Vec::new();
     for neighbor in &config.neighbors {
-        neighbors.push(neighbor.as_str().parse::<Descriptor>()?.id());
+        neighbors.push(neighbor.descriptor().id());
     }
     neighbors.retain(|id| *id != identity.id());
     let content = Content {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use tokio::sync::watch;
 
 /// Bytes in front of a datagram on a link: the number of its circuit's stream.
-pub const CIRCUIT_NUMBER: usize = 4;
+pub const CIRCUIT_NUMBER: usize = 8;
 
 /// What takes the datagrams of one circuit on one link.
 pub type DatagramSink = Rc<dyn Fn(BytesMut)>;
@@ -107,7 +107,7 @@ impl<L: Link> Mesh<L> {
         let (number, _) = datagram
             .split_first_chunk::<CIRCUIT_NUMBER>()
             .ok_or(Undeliverable)?;
-        let port = CircuitPort::new(link, u64::from(u32::from_be_bytes(*number)));
+        let port = CircuitPort::new(link, u64::from_be_bytes(*number));
         let sink = self.sinks.borrow().get(&port).cloned();
         let sink = sink.ok_or(Undeliverable)?;
         let mut body = BytesMut::from(datagram);
@@ -141,10 +141,8 @@ impl<L: Link> Drop for Registration<L> {
 
 /// Sends `body` on the circuit `stream` of `link`.
 pub fn send_datagram<L: Link>(link: &L, stream: u64, body: &[u8]) -> Result<(), LinkError> {
-    // More streams than that on one link are beyond what a link allows.
-    let number = u32::try_from(stream).map_err(|_| LinkError::DatagramTooLarge)?;
     let mut datagram = BytesMut::with_capacity(CIRCUIT_NUMBER + body.len());
-    datagram.put_u32(number);
+    datagram.put_u64(stream);
     datagram.put_slice(body);
     link.send_datagram(datagram.freeze())
 }

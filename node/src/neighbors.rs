@@ -26,13 +26,26 @@ const PULSE: Duration = Duration::from_millis(250);
 /// transport still hopes; at least eight round trips, for long paths.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
-/// Dials `peer` whenever there is no link with it.
+/// How long we wait for a neighbor that probably dials us: of two Nodes that
+/// both accept links, the one with the smaller id dials first, so that there is
+/// one link between them and not two.
+pub fn patience(own: &NodeId, peer: &NodeId, listens: bool) -> Duration {
+    if listens && own > peer {
+        Duration::from_millis(500)
+    } else {
+        Duration::ZERO
+    }
+}
+
+/// Dials `peer` whenever there is no link with it, after some first `patience`.
 pub async fn keep<O: Outside>(
     services: Rc<Services<QuicLink, O>>,
     endpoint: QuicEndpoint,
     peer: NodeId,
     address: SocketAddr,
+    patience: Duration,
 ) {
+    sleep(patience).await;
     let mut pause = FIRST_PAUSE;
     loop {
         let mut changes = services.mesh.changes();

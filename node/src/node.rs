@@ -14,7 +14,6 @@ use crate::tun;
 use anyhow::{Context, Result, anyhow};
 use masq_capture::device::PacketDevice;
 use masq_core::config::{Mode, NodeConfig};
-use masq_core::descriptor::Descriptor;
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::Code;
@@ -24,7 +23,7 @@ use masq_core::names::EntryDns;
 use masq_stack::Stack;
 use std::fs;
 use std::future::Future;
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -180,10 +179,11 @@ fn links(
         spawn_local(neighbors::accept(services.clone(), endpoint.clone()));
     }
     for neighbor in &config.neighbors {
-        let descriptor: Descriptor = neighbor.as_str().parse()?;
+        let descriptor = neighbor.descriptor();
         let address = descriptor.addresses().next();
         let address = address.context("A descriptor has no port")?;
-        if descriptor.id() == services.identity().id() {
+        let own = services.identity().id();
+        if descriptor.id() == own {
             continue;
         }
         spawn_local(neighbors::keep(
@@ -191,6 +191,7 @@ fn links(
             endpoint.clone(),
             descriptor.id(),
             address,
+            neighbors::patience(&own, &descriptor.id(), config.listens()),
         ));
     }
     Ok(())
@@ -213,8 +214,23 @@ fn directory(config: &NodeConfig, identity: &Identity) -> Result<Directory> {
 }
 
 fn exit_policy(config: &NodeConfig) -> ExitPolicy {
-    let own = config.ip.into_iter().collect::<Vec<_>>();
+    let mut own = own_addresses();
+    own.extend(config.ip);
     ExitPolicy::new(config.exit_allow_private, &config.exit_blocked_ports, &own)
+}
+
+/// The addresses of this machine's interfaces.
+#[cfg(target_os = "linux")]
+fn own_addresses() -> Vec<IpAddr> {
+    masq_platform_linux::interfaces::addresses().unwrap_or_else(|error| {
+        tracing::warn!(%error, "this machine's addresses are unknown to the exit policy");
+        Vec::new()
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_addresses() -> Vec<IpAddr> {
+    Vec::new()
 }
 
 fn entry<D>(

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::Code;
 use masq_core::identity::{Identity, OnionSecret};
-use masq_core::onion::{self, OnionError, Opened, SETUP_LENGTH, Setup};
-use masq_core::replay::{ReplayCache, ReplayError};
+use masq_core::onion::{self, Opened, SETUP_LENGTH, Setup};
+use masq_core::replay::ReplayCache;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -137,7 +137,7 @@ async fn circuit<L: Link, O: Outside>(
         Ok(opened) => opened,
         Err(error) => {
             tracing::debug!(peer = %link.peer().short(), %error, "set-up refused");
-            return refuse(&mut send, &mut recv, refusal(error));
+            return refuse(&mut send, &mut recv, error.code());
         }
     };
     services.meter.circuits.set(services.meter.circuits.get() + 1);
@@ -191,15 +191,4 @@ async fn read_setup<R: LinkRecv>(recv: &mut R) -> Result<(Setup, BytesMut), Code
 fn refuse<S: LinkSend, R: LinkRecv>(send: &mut S, recv: &mut R, code: Code) {
     send.reset(u64::from(code.number()));
     recv.stop(u64::from(code.number()));
-}
-
-fn refusal(error: OnionError) -> Code {
-    match error {
-        OnionError::Version { .. } => Code::Version,
-        OnionError::Sealed => Code::WrongKey,
-        OnionError::Malformed { .. } => Code::MalformedSetup,
-        OnionError::Expired { .. } | OnionError::Ahead { .. } => Code::Expired,
-        OnionError::Replay(ReplayError::Replayed) => Code::Replayed,
-        OnionError::Replay(ReplayError::Full { .. }) => Code::Overloaded,
-    }
 }

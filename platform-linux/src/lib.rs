@@ -15,6 +15,7 @@ pub mod confined;
 pub mod firewall;
 pub mod helper;
 pub mod helper_client;
+pub mod interfaces;
 pub mod journal_file;
 mod netlink;
 pub mod owner;

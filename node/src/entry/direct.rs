@@ -88,17 +88,17 @@ fn poll_up<T: OutsideTcp>(
     let polled = app.poll_recv(cx, |data| {
         let mut cx = Context::from_waker(&waker);
         match Pin::new(&mut *stream.borrow_mut()).poll_write(&mut cx, data) {
-            Poll::Ready(Ok(written)) => (written, Poll::Ready(Ok(written))),
+            Poll::Ready(Ok(written)) => {
+                flow.said(&data[..written]);
+                (written, Poll::Ready(Ok(())))
+            }
             Poll::Ready(Err(error)) => (0, Poll::Ready(Err(error))),
             Poll::Pending => (0, Poll::Pending),
         }
     });
     match ready!(polled)? {
         None => Poll::Ready(Ok(false)),
-        Some(written) => {
-            flow.sent(ready!(written).map_err(Broken::Remote)?);
-            Poll::Ready(Ok(true))
-        }
+        Some(written) => Poll::Ready(ready!(written).map(|()| true).map_err(Broken::Remote)),
     }
 }
 

@@ -242,12 +242,13 @@ fn poll_data<S: LinkSend>(
         let sealed = sender.data(data);
         let taken = *sealed.as_ref().unwrap_or(&0);
         first.borrow_mut().keep(&data[..taken]);
+        flow.said(&data[..taken]);
         (taken, sealed)
     });
     polled.map(|received| match received? {
         None => Ok(false),
         Some(sealed) => {
-            flow.sent(sealed.map_err(|error| broken(first, error))?);
+            sealed.map_err(|error| broken(first, error))?;
             Ok(true)
         }
     })

@@ -3,6 +3,7 @@
 
 use masq_core::destination::Destination;
 use masq_core::failure::{Code, Failure};
+use masq_core::flow_kind;
 use masq_core::identity::NodeId;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -113,6 +114,16 @@ impl Flow {
 
     pub(super) fn sent(&self, bytes: usize) {
         self.sent.set(self.sent.get() + bytes as u64);
+    }
+
+    /// Bytes that go out; the first ones may name the host of a flow to an
+    /// address.
+    pub(super) fn said(&self, data: &[u8]) {
+        if self.sent.get() == 0 && self.name.borrow().is_none() {
+            let kind = flow_kind::sniff(data);
+            *self.name.borrow_mut() = kind.name().map(ToString::to_string);
+        }
+        self.sent(data.len());
     }
 
     pub(super) fn received(&self, bytes: usize) {
