@@ -129,6 +129,14 @@ impl<L: Link, O: Outside> Entry<L, O> {
         f(&mut self.directory.borrow_mut())
     }
 
+    /// Whether a circuit opens all the way to an exit now.
+    pub async fn probe(&self) -> Result<(), Failure> {
+        match self.way {
+            Way::Direct => Ok(()),
+            Way::Mesh { hops } => circuit::probe(self, hops).await,
+        }
+    }
+
     fn now(&self) -> Instant {
         (self.clock)()
     }

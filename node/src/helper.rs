@@ -2,10 +2,22 @@
 //! beside one Node. The platform crate carries out everything; here its log
 //! and its exit status are set up.
 
+use masq_capture::CaptureError;
 use std::process::ExitCode;
 
 /// Serves the Node at the other end of descriptor 3 until it is gone.
 pub fn run() -> ExitCode {
+    finish(platform::run)
+}
+
+/// Waits for the end of the helper that started this process, then undoes what
+/// it left.
+#[cfg(target_os = "linux")]
+pub fn guard(journal_directory: &std::path::Path) -> ExitCode {
+    finish(|| masq_platform_linux::guard::watch(journal_directory))
+}
+
+fn finish(work: impl FnOnce() -> Result<(), CaptureError>) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // One is set already where the caller has its own.
@@ -13,7 +25,7 @@ pub fn run() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .try_init();
-    match platform::run() {
+    match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(

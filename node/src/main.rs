@@ -47,12 +47,19 @@ struct Arguments {
     /// Be the capture helper of the Node that started this process
     #[arg(long, hide = true)]
     capture_helper: bool,
+
+    /// Clean up after the capture helper that started this process
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    capture_guard: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.capture_helper {
         return start::capture_helper();
+    }
+    if let Some(folder) = &arguments.capture_guard {
+        return start::capture_guard(folder);
     }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

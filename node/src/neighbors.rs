@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_millis(1_500);
 /// one link between them and not two.
 pub fn patience(own: &NodeId, peer: &NodeId, listens: bool) -> Duration {
     if listens && own > peer {
-        Duration::from_millis(500)
+        Duration::from_millis(150)
     } else {
         Duration::ZERO
     }

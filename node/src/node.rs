@@ -37,6 +37,8 @@ const FAKE_NAMES: usize = 65_536;
 const KEEP_NAMES: Duration = Duration::from_secs(2);
 /// How long neighbors are told of our end.
 const FAREWELL: Duration = Duration::from_millis(200);
+/// Pause between attempts to open the first circuit.
+const PROBE_PAUSE: Duration = Duration::from_millis(50);
 const NAMES_FILE: &str = "fake-ips";
 
 /// The capture that a Node was started with.
@@ -160,6 +162,10 @@ where
     let needs_links = config.hops() > 0;
     let ready = async {
         while needs_links && mesh.peers().is_empty() && changes.changed().await.is_ok() {}
+        while let Err(failure) = entry.probe().await {
+            tracing::debug!(code = %failure.code, detail = %failure.detail, "no circuit yet");
+            tokio::time::sleep(PROBE_PAUSE).await;
+        }
         tracing::info!(event = "ready");
         std::future::pending::<()>().await;
     };

@@ -12,7 +12,7 @@ mod imp;
 #[path = "start/other.rs"]
 mod imp;
 
-pub(crate) use imp::{capture_helper, node};
+pub(crate) use imp::{capture_guard, capture_helper, node};
 
 pub(crate) fn data_directory(config: &NodeConfig) -> Result<PathBuf> {
     if let Some(directory) = &config.data_directory {

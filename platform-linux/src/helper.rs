@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::capture::LinuxCapture;
 use crate::channel::Channel;
+use crate::guard::Guard;
 use crate::helper_client::HELPER_DESCRIPTOR;
 use crate::process;
 
@@ -36,6 +37,12 @@ pub fn serve(channel: &Channel) -> Result<(), CaptureError> {
                 CaptureError::new(FailureCode::Protocol, "the first message was no greeting");
             return refuse(channel, error);
         }
+    };
+    let guard = std::env::current_exe()
+        .and_then(|program| Guard::start(&program, &parameters.journal_directory));
+    let _guard = match guard {
+        Ok(guard) => guard,
+        Err(error) => return refuse(channel, lost("start the guard", &error)),
     };
     let mut capture = match begin(channel, &parameters) {
         Ok(capture) => capture,

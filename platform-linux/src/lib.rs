@@ -13,6 +13,7 @@ pub mod channel;
 pub mod command;
 pub mod confined;
 pub mod firewall;
+pub mod guard;
 pub mod helper;
 pub mod helper_client;
 pub mod interfaces;

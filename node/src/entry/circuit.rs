@@ -12,6 +12,10 @@ use masq_core::identity::NodeId;
 use masq_core::onion::{self, Hop, OriginatorKeys};
 use masq_core::random::SystemRandom;
 use masq_core::route::{self, RouteRequest};
+use std::time::Duration;
+
+/// How long the first circuit may take to open.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct Circuit<L: Link> {
     pub(super) link: L,
@@ -57,6 +61,24 @@ pub(super) async fn open<L: Link, O: Outside>(
         path: ids,
         preamble: Some(preamble),
     })
+}
+
+/// Opens a circuit that asks for nothing and waits until its exit says so.
+pub(super) async fn probe<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    hops: u8,
+) -> Result<(), Failure> {
+    let mut circuit = open(entry, hops, &[], Target::Resolve).await?;
+    circuit.sender.forward(&Forward::Fin)?;
+    if let Some(preamble) = circuit.preamble.take() {
+        circuit.sender.flush_after(preamble).await?;
+    }
+    circuit.sender.finish();
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, circuit.receiver.next()).await;
+    match answer.map_err(|_| Failure::from(Code::CircuitTimedOut))?? {
+        Some(_) => Ok(()),
+        None => Err(Code::CircuitRefused.into()),
+    }
 }
 
 fn choose<L: Link, O: Outside>(

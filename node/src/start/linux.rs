@@ -12,7 +12,7 @@ use masq_node::{captured, clock, identity_file};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Bytes that the kernel holds for the links in each direction.
@@ -20,6 +20,10 @@ const SOCKET_BUFFER: usize = 4 << 20;
 
 pub(crate) fn capture_helper() -> ExitCode {
     masq_node::helper::run()
+}
+
+pub(crate) fn capture_guard(journal_directory: &Path) -> ExitCode {
+    masq_node::helper::guard(journal_directory)
 }
 
 pub(crate) fn node(config: NodeConfig, tun: Option<i32>) -> Result<()> {

@@ -3,10 +3,15 @@
 use super::data_directory;
 use anyhow::{Result, bail};
 use masq_core::config::NodeConfig;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn capture_helper() -> ExitCode {
     masq_node::helper::run()
+}
+
+pub(crate) fn capture_guard(_journal_directory: &Path) -> ExitCode {
+    capture_helper()
 }
 
 pub(crate) fn node(config: NodeConfig, _tun: Option<i32>) -> Result<()> {
