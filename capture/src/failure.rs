@@ -75,9 +75,7 @@ impl FailureCode {
     /// What the user can do about it.
     pub fn remedy(self) -> &'static str {
         match self {
-            FailureCode::NotPermitted => {
-                "start MASQNode as root, or use `masq run -- COMMAND`, which needs no privilege"
-            }
+            FailureCode::NotPermitted => "run it as root; `masq run -- COMMAND` needs no privilege",
             FailureCode::TunUnavailable => {
                 "load the kernel's `tun` module and see that /dev/net/tun exists"
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use masq_capture::journal::{Inverse, Journal, Outcome, Storage};
 use masq_capture::{CaptureError, FailureCode, Family};
+use nix::unistd::geteuid;
 
 use super::machine;
 use crate::cgroup::Hierarchy;
@@ -20,6 +21,10 @@ pub struct Repair {
 
 /// Undoes what the journals of a directory hold for this network namespace.
 pub fn repair(directory: &Path) -> Result<Vec<Repair>, CaptureError> {
+    if !geteuid().is_root() {
+        let text = "only root can undo what a capture helper did";
+        return Err(CaptureError::new(FailureCode::NotPermitted, text));
+    }
     let place = journal_file::here()?;
     let hierarchy = Hierarchy::open()?;
     let one = |path: &Path| {

@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use masq_capture::FailureCode;
+use masq_platform_linux::firewall::OwnedTable;
+
 use crate::support::{Lab, MACHINE, WORLD, obstacle, output, sh, state, traffic, until};
 
 macro_rules! need_lab {
@@ -233,4 +236,17 @@ fn forwarded_traffic_is_captured() {
     );
     output(guest.traffic(&["send", "192.168.7.2:80"]));
     assert_eq!(node.ask("packets"), "packets");
+}
+
+#[test]
+fn a_refused_firewall_table_says_why() {
+    need_lab!();
+    let _lab = Lab::new();
+    let error = OwnedTable::add("masq_x", "add table inet masq_x { nonsense }").unwrap_err();
+    assert_eq!(error.code, FailureCode::FirewallUnavailable);
+    assert!(error.text.contains("syntax error"), "{error}");
+    let table = OwnedTable::add("masq_x", "add table inet masq_x { flags owner; }").unwrap();
+    assert!(sh("nft list tables").contains("masq_x"));
+    table.remove();
+    assert!(!sh("nft list tables").contains("masq_x"));
 }
