@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::flow_log::Flow;
 use crate::mesh::{Mesh, MeshPlan};
-use crate::{ZONE, process, wait};
+use crate::{ZONE, process};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -49,31 +49,36 @@ pub fn run(options: &Options) -> Result<()> {
         failed += usize::from(!show(&words, command)?);
     }
     let after = mesh.counts(mesh.app())?;
-    let flows = settled_flows(&mesh)?;
-    table(&mesh, &flows);
-
-    let (mesh_packets, others) = (after.mesh - before.mesh, after.other - before.other);
-    say("\nOn the wire between the captured host and everything else:");
-    say(&format!(
-        "  to the two relays (QUIC)      {:>8} packets {:>10} bytes",
-        mesh_packets.packets, mesh_packets.bytes
-    ));
-    say(&format!(
-        "  by any other way              {:>8} packets {:>10} bytes",
-        others.packets, others.bytes
-    ));
     if options.shell {
         shell(&mesh)?;
-    } else {
-        say("\nTry it yourself: cargo xtask demo --shell");
     }
     if options.keep {
-        say("\nThe mesh stays until Ctrl-C.");
+        say(
+            "\nThe mesh stays until Ctrl-C. A shell in the captured namespace: cargo xtask demo --shell",
+        );
         std::io::stdin().read_to_end(&mut Vec::new())?;
     }
+    // Flows that have no end of their own, as of UDP, end with the Node.
     mesh.originator
         .stop()
         .context("the originator did not end in time")?;
+    table(&mesh, &mesh.originator.flows()?);
+
+    let (over_mesh, others) = (after.mesh - before.mesh, after.other - before.other);
+    let received = after.received - before.received;
+    say("\nOn the wire of the captured host:");
+    say(&format!(
+        "  sent to the two relays (QUIC) {:>8} packets {:>10} bytes",
+        over_mesh.packets, over_mesh.bytes
+    ));
+    say(&format!(
+        "  sent by any other way         {:>8} packets {:>10} bytes",
+        others.packets, others.bytes
+    ));
+    say(&format!(
+        "  received                      {:>8} packets {:>10} bytes",
+        received.packets, received.bytes
+    ));
     if failed > 0 {
         bail!("{failed} programs failed");
     }
@@ -87,6 +92,9 @@ pub fn run(options: &Options) -> Result<()> {
         "\nAll went over the mesh. Done in {:.1} s; nothing is left behind.",
         start.elapsed().as_secs_f64()
     ));
+    if !options.shell {
+        say("A shell whose every connection goes over the mesh: cargo xtask demo --shell");
+    }
     Ok(())
 }
 
@@ -94,9 +102,8 @@ fn programs(mesh: &Mesh) -> Result<Vec<(String, Command)>> {
     let authority = mesh.site.files.authority.to_string_lossy().into_owned();
     let https = format!("https://www.{ZONE}/bytes/1000000");
     let http = format!("http://{ZONE}/");
-    let question = format!(
-        "exec 3<>/dev/udp/udp.{ZONE}/7; echo hello over UDP >&3; read -t 5 answer <&3; echo $answer"
-    );
+    let question =
+        format!("exec 3<>/dev/udp/udp.{ZONE}/7; echo hello over UDP >&3; timeout 5 head -c 15 <&3");
     let name = format!("www.{ZONE}");
     let lines: [&[&str]; 5] = [
         &[
@@ -142,19 +149,6 @@ fn show(words: &str, command: Command) -> Result<bool> {
         say(&format!("  FAILED: {}", output.status));
     }
     Ok(success)
-}
-
-/// The flows, once the log has not grown for a moment.
-fn settled_flows(mesh: &Mesh) -> Result<Vec<Flow>> {
-    let mut last = (0, Instant::now());
-    wait::until("the flow log", LIMIT, || {
-        let count = mesh.originator.flows().map_or(0, |flows| flows.len());
-        if count != last.0 {
-            last = (count, Instant::now());
-        }
-        last.1.elapsed() > Duration::from_millis(if count > 0 { 500 } else { 3000 })
-    })?;
-    mesh.originator.flows()
 }
 
 fn picture(mesh: &Mesh) {

@@ -142,6 +142,8 @@ impl Lab {
         namespace::inside(&wan, || -> Result<()> {
             set("net/ipv4/ip_forward", "1")?;
             set("net/ipv6/conf/all/forwarding", "1")?;
+            // A link is of use at once, not after a second of asking whether its address is free.
+            set("net/ipv6/conf/default/accept_dad", "0")?;
             set("net/ipv4/icmp_ratelimit", "0")?;
             set("net/ipv6/icmp/ratelimit", "0")
         })??;
@@ -155,6 +157,7 @@ impl Lab {
         let (v4, v6) = (host.v4(), host.v6());
         namespace::create(inside)?;
         namespace::inside(inside, || -> Result<()> {
+            set("net/ipv6/conf/default/accept_dad", "0")?;
             set("net/ipv6/conf/default/accept_ra", "0")?;
             set("net/ipv4/icmp_ratelimit", "0")?;
             set("net/ipv4/ping_group_range", "0 65535")

@@ -226,9 +226,10 @@ fn exchange(mesh: &Mesh, target: SocketAddr) {
             answered += 1;
         }
     }
-    assert!(
-        answered >= 49,
-        "{answered} of 50 datagrams to {target} came back from {}",
+    assert_eq!(
+        answered,
+        50,
+        "of 50 datagrams to {target} in {}",
         mesh.lab.name()
     );
 }

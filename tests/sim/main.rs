@@ -171,21 +171,31 @@ fn a_dead_relay_ends_its_flows_and_new_ones_take_another_way() {
 fn a_slow_reader_stops_its_own_flow_and_no_other() {
     simulate(async || {
         let world = mesh(Duration::from_millis(1));
-        world.internet.serve("203.0.113.10:19", |mut stream| async move {
-            let block = vec![7; 16 * 1024];
-            for _ in 0..1_024 {
-                if stream.write_all(&block).await.is_err() {
-                    return;
+        world
+            .internet
+            .serve("203.0.113.10:19", |mut stream| async move {
+                let block = vec![7; 16 * 1024];
+                for _ in 0..1_024 {
+                    if stream.write_all(&block).await.is_err() {
+                        return;
+                    }
                 }
-            }
-        });
+            });
         let machine = world.machine(0, 3);
         let slow = machine.connect(address("203.0.113.10:19"));
         slow.send(b"go").await.unwrap();
         sleep(Duration::from_secs(20)).await;
-        let carried: u64 = world.nodes.iter().flat_map(|node| &node.links).map(|link| link.carried()).sum();
+        let carried: u64 = world
+            .nodes
+            .iter()
+            .flat_map(|node| &node.links)
+            .map(|link| link.carried())
+            .sum();
         // What fits the buffers on the way, on three links.
-        assert!(carried < 3 * 6 * 1024 * 1024, "{carried} bytes in nobody's hands");
+        assert!(
+            carried < 3 * 6 * 1024 * 1024,
+            "{carried} bytes in nobody's hands"
+        );
 
         let fast = machine.connect(address(SITE));
         fast.send(b"quick").await.unwrap();
@@ -198,10 +208,12 @@ fn a_slow_reader_stops_its_own_flow_and_no_other() {
 fn an_app_that_aborts_stops_every_hop() {
     simulate(async || {
         let world = mesh(Duration::from_millis(1));
-        world.internet.serve("203.0.113.10:19", |mut stream| async move {
-            let block = vec![7; 16 * 1024];
-            while stream.write_all(&block).await.is_ok() {}
-        });
+        world
+            .internet
+            .serve("203.0.113.10:19", |mut stream| async move {
+                let block = vec![7; 16 * 1024];
+                while stream.write_all(&block).await.is_ok() {}
+            });
         let machine = world.machine(0, 3);
         let connection = machine.connect(address("203.0.113.10:19"));
         connection.send(b"go").await.unwrap();
@@ -211,12 +223,21 @@ fn an_app_that_aborts_stops_every_hop() {
         connection.abort();
         sleep(Duration::from_secs(1)).await;
         let carried = || -> u64 {
-            world.nodes.iter().flat_map(|node| &node.links).map(|link| link.carried()).sum()
+            world
+                .nodes
+                .iter()
+                .flat_map(|node| &node.links)
+                .map(|link| link.carried())
+                .sum()
         };
         let after_a_second = carried();
         sleep(Duration::from_secs(5)).await;
         assert_eq!(carried(), after_a_second);
-        assert_eq!(world.internet.open.get(), 0, "the exit keeps its connection");
+        assert_eq!(
+            world.internet.open.get(),
+            0,
+            "the exit keeps its connection"
+        );
     });
 }
 
@@ -225,12 +246,14 @@ fn half_close_travels_both_ways() {
     simulate(async || {
         let world = mesh(Duration::from_millis(5));
         // Answers only when the app has said all it wants to say.
-        world.internet.serve("203.0.113.10:8", |mut stream| async move {
-            let mut all = Vec::new();
-            stream.read_to_end(&mut all).await.unwrap();
-            let answer = format!("{} bytes", all.len());
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        });
+        world
+            .internet
+            .serve("203.0.113.10:8", |mut stream| async move {
+                let mut all = Vec::new();
+                stream.read_to_end(&mut all).await.unwrap();
+                let answer = format!("{} bytes", all.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            });
         let machine = world.machine(0, 3);
         let connection = machine.connect(address("203.0.113.10:8"));
         connection.send(&[1; 5_000]).await.unwrap();
@@ -248,7 +271,10 @@ fn no_route_is_answered_with_a_page() {
         sleep(Duration::from_millis(100)).await;
         let machine = world.machine(0, 3);
         let connection = machine.connect(address("203.0.113.10:80"));
-        connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        connection
+            .send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
         let page = String::from_utf8(connection.recv_all().await.unwrap()).unwrap();
         assert!(page.starts_with("HTTP/1.1 503 "), "{page}");
         assert!(page.contains(Code::NoRoute.name()), "{page}");

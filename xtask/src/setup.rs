@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -87,7 +88,7 @@ pub(crate) fn ensure(need: Need) -> Result<()> {
             ensure_tool(&MACHETE)
         }
         Need::Test => ensure_tool(&NEXTEST),
-        Need::Laboratory => Ok(()),
+        Need::Laboratory => open_tun(),
     }
 }
 
@@ -125,6 +126,18 @@ pub(crate) fn is_root() -> bool {
         .find_map(|line| line.strip_prefix("Uid:"))
         .unwrap_or_default();
     uids.split_whitespace().nth(1) == Some("0")
+}
+
+/// `masq run` needs a TUN that every user may open, as udev makes it; a machine without udev has another.
+fn open_tun() -> Result<()> {
+    let path = Path::new("/dev/net/tun");
+    let Ok(metadata) = fs::metadata(path) else {
+        return Ok(());
+    };
+    if metadata.permissions().mode() & 0o666 == 0o666 {
+        return Ok(());
+    }
+    steps::run(as_root("chmod")?.arg("0666").arg(path))
 }
 
 fn install_packages(packages: &[&str]) -> Result<()> {

@@ -187,6 +187,8 @@ impl Outside for Sockets {
         let attempt = async {
             let socket = UdpSocket::bind(any(address)).await?;
             socket.connect(address).await?;
+            // Sending never waits, and a new socket is not known to be writable before this.
+            socket.writable().await?;
             Ok(socket)
         };
         match attempt.await {
