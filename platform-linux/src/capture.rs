@@ -22,7 +22,7 @@ mod undo;
 
 pub use undo::{Repair, repair};
 
-use crate::cgroup::{Hierarchy, Mark};
+use crate::cgroup::{self, Hierarchy, Mark};
 use crate::command::{CommandRunner, SystemCommands};
 use crate::firewall::OwnedTable;
 use crate::journal_file::{self, JournalFile};
@@ -63,11 +63,9 @@ impl LinuxCapture {
         report(&undo::undo(&mut journal, |_| true, &runner, &hierarchy)?);
         check_vacant(&runner, &config)?;
 
-        let group = hierarchy.of_process(parameters.node_pid)?.join(format!(
-            "masq-{}-{}",
-            place.namespace,
-            std::process::id()
-        ));
+        let parent = hierarchy.of_process(parameters.node_pid)?;
+        hierarchy.sweep(&parent);
+        let group = parent.join(cgroup::group_name(place.namespace, std::process::id()));
         record(
             &mut journal,
             "control-group",

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use masq_capture::{CaptureError, FailureCode};
+use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -80,6 +81,26 @@ impl Hierarchy {
         }
     }
 
+    /// Removes empty groups below `parent` whose helper is gone and whose
+    /// journal is lost.
+    pub fn sweep(&self, parent: &Path) {
+        let Ok(directory) = self.open_directory(&Path::new(".").join(parent)) else {
+            return;
+        };
+        let Ok(mut entries) = Dir::from_fd(directory) else {
+            return;
+        };
+        let names: Vec<String> = entries
+            .iter()
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str().map(str::to_owned).ok())
+            .collect();
+        for name in names.iter().filter(|name| is_abandoned(name)) {
+            // The kernel keeps a group that is not empty.
+            let _ = unlinkat(&self.root, &parent.join(name), UnlinkatFlags::RemoveDir);
+        }
+    }
+
     /// Has the kernel mark every socket that is made in the group from here on.
     pub fn mark_sockets(&self, group: &Path, mark: u32) -> Result<Mark, CaptureError> {
         let unavailable = |what: &str, error: io::Error| {
@@ -121,6 +142,19 @@ impl Hierarchy {
     }
 }
 
+/// Name of the group that a helper makes for its Node.
+pub(crate) fn group_name(namespace: u64, helper: u32) -> String {
+    format!("{PREFIX}{namespace}-{helper}")
+}
+
+fn is_abandoned(name: &str) -> bool {
+    name.strip_prefix(PREFIX)
+        .and_then(|rest| rest.split_once('-')?.1.parse::<u32>().ok())
+        .is_some_and(|helper| !Path::new(&format!("/proc/{helper}")).exists())
+}
+
+const PREFIX: &str = "masq-";
+
 /// The v2 line of /proc/PID/cgroup (cgroups(7)): `0::/path`.
 pub(crate) fn v2_path(text: &str) -> Option<PathBuf> {
     let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
@@ -146,6 +180,14 @@ fn failed(what: &str, error: &io::Error) -> CaptureError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_abandoned_when_its_helper_is_gone() {
+        assert!(!is_abandoned(&group_name(7, std::process::id())));
+        assert!(is_abandoned(&group_name(7, u32::MAX)));
+        assert!(!is_abandoned("masq-else"));
+        assert!(!is_abandoned("user.slice"));
+    }
 
     #[test]
     fn the_group_of_a_process_is_its_v2_line() {
