@@ -16,6 +16,7 @@ pub(crate) const FRAME: Register = Register(10);
 pub(crate) enum Function {
     UpdateMap = 2,
     CurrentPid = 14,
+    CurrentUser = 15,
     CurrentName = 16,
     SocketCookie = 46,
 }

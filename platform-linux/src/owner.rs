@@ -59,7 +59,10 @@ impl Owners {
         let socket = self.query.find(tuple).ok()??;
         let recorder = self.recorder.as_ref();
         if let Some(maker) = recorder.and_then(|recorder| recorder.maker(socket.cookie)) {
-            return Some(self.describe_maker(maker, socket.uid));
+            return Some(self.describe_maker(maker));
+        }
+        if socket.inode == 0 {
+            return None;
         }
         let link = format!("socket:[{}]", socket.inode);
         let pid = self.find(&link, socket.uid)?;
@@ -68,7 +71,8 @@ impl Owners {
     }
 
     /// The maker may have ended, and its number may be another's by now.
-    fn describe_maker(&self, maker: Maker, uid: u32) -> FlowOwner {
+    fn describe_maker(&self, maker: Maker) -> FlowOwner {
+        let uid = maker.uid;
         let process = self.proc.join(maker.pid.to_string());
         if runs_as(&process, uid) {
             return describe(&process, maker.pid, uid);

@@ -22,6 +22,7 @@ pub(super) struct Recorder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Maker {
     pub(super) pid: u32,
+    pub(super) uid: u32,
     pub(super) name: String,
 }
 
@@ -43,16 +44,18 @@ impl Recorder {
     pub(super) fn maker(&self, cookie: u64) -> Option<Maker> {
         let mut record = [0; RECORD];
         sys::look_up(&self.map, &cookie.to_ne_bytes(), &mut record).ok()?;
-        let (pid, name) = record.split_first_chunk::<8>()?;
+        let (pid, rest) = record.split_first_chunk::<4>()?;
+        let (uid, name) = rest.split_first_chunk::<4>()?;
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
         Some(Maker {
-            pid: u32::try_from(u64::from_ne_bytes(*pid)).ok()?,
+            pid: u32::from_ne_bytes(*pid),
+            uid: u32::from_ne_bytes(*uid),
             name: String::from_utf8_lossy(name).into_owned(),
         })
     }
 }
 
-/// `map[cookie(socket)] = { current process, its name }; return 1`.
+/// `map[cookie(socket)] = { current process, user, name }; return 1`.
 fn recording_program(map: i32) -> Vec<u64> {
     const KEY: i16 = -8;
     const VALUE: i16 = KEY - RECORD as i16;
@@ -63,7 +66,9 @@ fn recording_program(map: i32) -> Vec<u64> {
     program.extend([
         bpf::call(Function::CurrentPid),
         bpf::shift_right(R0, 32),
-        bpf::store_double(FRAME, VALUE, R0),
+        bpf::store_word(FRAME, VALUE, R0),
+        bpf::call(Function::CurrentUser),
+        bpf::store_word(FRAME, VALUE + 4, R0),
     ]);
     program.extend(bpf::set_address(R1, FRAME, i32::from(VALUE) + 8));
     program.extend([bpf::set(R2, NAME as i32), bpf::call(Function::CurrentName)]);

@@ -11,6 +11,7 @@ use crate::netlink::Netlink;
 /// What the kernel says of a socket.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct Socket {
+    /// 0 once no process holds it.
     pub inode: u32,
     pub uid: u32,
     /// The kernel's number of the socket, never used twice.
@@ -90,8 +91,8 @@ fn padded(address: SocketAddr) -> [u8; 16] {
 }
 
 /// struct inet_diag_msg: family, state, two bytes, the id of 48 bytes that ends
-/// with the cookie, three words, then user and inode. None for what no process holds: a listener
-/// that only shares the port, a closed socket.
+/// with the cookie, three words, then user and inode. None for a listener that only shares the
+/// port.
 fn decode(answer: &[u8]) -> Option<Socket> {
     const LISTENING: u8 = 10;
     const COOKIE: usize = 44;
@@ -113,5 +114,5 @@ fn decode(answer: &[u8]) -> Option<Socket> {
         uid: word(UID)?,
         cookie,
     };
-    (state != LISTENING && socket.inode != 0).then_some(socket)
+    (state != LISTENING).then_some(socket)
 }

@@ -104,7 +104,16 @@ fn a_maker_is_known_after_its_end() {
     assert_eq!(maker.pid, std::process::id());
     owners.proc = PathBuf::from("/nonexistent");
     let owner = owners.look_up(&tuple).unwrap();
-    assert_eq!((owner.pid, owner.name), (maker.pid, maker.name));
+    assert_eq!(
+        (owner.pid, owner.uid, owner.name),
+        (maker.pid, maker.uid, maker.name)
+    );
+    owners.proc = PathBuf::from("/proc");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let tuple = tcp(&stream);
+    drop(stream);
+    assert_own(owners.look_up(&tuple));
 }
 
 #[test]
