@@ -168,11 +168,10 @@ impl<L: Link, O: Outside> Entry<L, O> {
         let id = self.next.replace(self.next.get() + 1);
         let flow = Rc::new(Flow::new(id, kind, source, destination, self.clock));
         let look_up = self.owners.owner(kind, source, destination);
-        let found = flow.clone();
+        let (found, log) = (flow.clone(), self.log.clone());
         spawn_local(async move {
-            if let Some(app) = look_up.await {
-                found.owned(app);
-            }
+            let app = look_up.await;
+            log.owned(&found, app);
         });
         flow
     }

@@ -66,6 +66,10 @@ pub struct Flow {
     start: Instant,
     name: RefCell<Option<String>>,
     app: RefCell<Option<App>>,
+    /// Whether the owner is still being looked up.
+    searching: Cell<bool>,
+    /// How the flow ended, as long as its line waits for the owner.
+    unwritten: Cell<Option<End>>,
     hops: RefCell<Vec<NodeId>>,
     sent: Cell<u64>,
     received: Cell<u64>,
@@ -89,6 +93,8 @@ impl Flow {
             start: clock(),
             name: RefCell::default(),
             app: RefCell::default(),
+            searching: Cell::new(true),
+            unwritten: Cell::new(None),
             hops: RefCell::default(),
             sent: Cell::new(0),
             received: Cell::new(0),
@@ -104,9 +110,6 @@ impl Flow {
         *self.name.borrow_mut() = Some(name);
     }
 
-    pub(super) fn owned(&self, app: App) {
-        *self.app.borrow_mut() = Some(app);
-    }
 
     pub(super) fn routed(&self, hops: &[NodeId]) {
         *self.hops.borrow_mut() = hops.to_vec();
@@ -132,6 +135,14 @@ impl Flow {
             self.first_byte.set(Some((self.clock)() - self.start));
         }
     }
+}
+
+/// When and how a flow ended.
+#[derive(Copy, Clone, Debug)]
+struct End {
+    time: u64,
+    duration: Duration,
+    code: &'static str,
 }
 
 #[derive(Serialize)]
@@ -202,13 +213,36 @@ impl FlowLog {
             );
             tracing::debug!(flow = flow.id, destination = %flow.destination, detail = %failure.detail);
         }
+        let end = End {
+            time: (self.unix_ms)(),
+            duration: (flow.clock)() - flow.start,
+            code,
+        };
+        if flow.searching.get() {
+            flow.unwritten.set(Some(end));
+        } else {
+            self.write(&flow, &end);
+        }
+    }
+
+    /// Notes the owner of a flow, or that none was found; a flow that ended
+    /// meanwhile is written.
+    pub(super) fn owned(&self, flow: &Flow, app: Option<App>) {
+        *flow.app.borrow_mut() = app;
+        flow.searching.set(false);
+        if let Some(end) = flow.unwritten.take() {
+            self.write(flow, &end);
+        }
+    }
+
+    fn write(&self, flow: &Flow, end: &End) {
         let Some(lines) = &self.lines else { return };
         let hops = flow.hops.borrow();
         let app = flow.app.borrow();
         let name = flow.name.borrow();
         let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
         let line = Line {
-            time: (self.unix_ms)(),
+            time: end.time,
             id: flow.id,
             app: app.as_ref(),
             protocol: flow.kind,
@@ -220,8 +254,8 @@ impl FlowLog {
             sent: flow.sent.get(),
             received: flow.received.get(),
             first_byte_ms: flow.first_byte.get().map(milliseconds),
-            duration_ms: milliseconds((flow.clock)() - flow.start),
-            end: code,
+            duration_ms: milliseconds(end.duration),
+            end: end.code,
         };
         let Ok(mut bytes) = serde_json::to_vec(&line) else {
             return;
