@@ -13,16 +13,9 @@ pub(crate) fn run() -> Result<()> {
     }
     let target = root().join("target/fuzz-replay");
     run_command(
-        cargo(&[
-            "run",
-            "--quiet",
-            "--locked",
-            "--bin",
-            "replay",
-            "--manifest-path",
-        ])
-        .arg(&manifest)
-        .arg("--target-dir")
-        .arg(&target),
+        cargo(&["run", "--quiet", "--bin", "replay", "--manifest-path"])
+            .arg(&manifest)
+            .arg("--target-dir")
+            .arg(&target),
     )
 }
