@@ -107,7 +107,9 @@ impl Apps {
                         over: Cell::new(false),
                     }));
                 }
-                Event::TcpReadable { flow } | Event::TcpEnd { flow } => self.wake(flow, true, false),
+                Event::TcpReadable { flow } | Event::TcpEnd { flow } => {
+                    self.wake(flow, true, false)
+                }
                 Event::TcpWritable { flow } => self.wake(flow, false, true),
                 Event::TcpEstablished { flow }
                 | Event::TcpReset { flow }

@@ -8,7 +8,8 @@ use crate::link::{LinkRecv, LinkSend, StreamError};
 use bytes::BytesMut;
 use masq_core::failure::{Code, Failure};
 use masq_core::frame::{
-    Backward, Draft, Forward, Kind, MAX_FRAME, MAX_PAYLOAD, OVERHEAD, OpenError, Opener, SealError, Sealer,
+    Backward, Draft, Forward, Kind, MAX_FRAME, MAX_PAYLOAD, OVERHEAD, OpenError, Opener, SealError,
+    Sealer,
 };
 use masq_core::layer::Onion;
 
@@ -189,7 +190,8 @@ impl<R: LinkRecv> Receiver<R> {
                     if self.arrived.is_empty() {
                         self.arrived = bytes;
                     } else {
-                        self.arrived.reserve(bytes.len().max(Opener::missing(&self.arrived)));
+                        self.arrived
+                            .reserve(bytes.len().max(Opener::missing(&self.arrived)));
                         self.arrived.extend_from_slice(&bytes);
                     }
                 }

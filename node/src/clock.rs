@@ -18,5 +18,7 @@ pub fn unix_milliseconds() -> u64 {
 #[expect(clippy::disallowed_methods, reason = "the shell's clock")]
 fn unix() -> std::time::Duration {
     // A clock before 1970 makes every set-up expired, which is said there.
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }

@@ -79,7 +79,9 @@ pub struct Parts<L: Link, O: Outside> {
 
 impl<L: Link, O: Outside> std::fmt::Debug for Parts<L, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("way", &self.way).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("way", &self.way)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,9 +9,7 @@ use bytes::{BufMut, BytesMut};
 use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
 use masq_core::failure::{Code, Failure};
-use masq_core::frame::{
-    Backward, Forward, Host, MAX_PAYLOAD, Opener, Sealer, Target,
-};
+use masq_core::frame::{Backward, Forward, Host, MAX_PAYLOAD, Opener, Sealer, Target};
 use masq_core::layer::Onion;
 use masq_core::onion::ExitKeys;
 use std::cell::{Cell, RefCell};
@@ -160,9 +158,8 @@ async fn upward<L: Link, O: Outside>(
             Forward::Data(mut bytes) => {
                 services.meter.forward(bytes.len());
                 while !bytes.is_empty() {
-                    let written = poll_fn(|cx| {
-                        Pin::new(&mut *stream.borrow_mut()).poll_write(cx, bytes)
-                    });
+                    let written =
+                        poll_fn(|cx| Pin::new(&mut *stream.borrow_mut()).poll_write(cx, bytes));
                     let written = written.await.map_err(broken)?;
                     bytes = &bytes[written..];
                 }
@@ -173,9 +170,11 @@ async fn upward<L: Link, O: Outside>(
                     .map_err(broken)?;
                 return Ok(());
             }
-            Forward::Reset(_) => return Err(End::Circuit(CircuitError::Stream(
-                StreamError::Reset(u64::from(Code::Aborted.number())),
-            ))),
+            Forward::Reset(_) => {
+                return Err(End::Circuit(CircuitError::Stream(StreamError::Reset(
+                    u64::from(Code::Aborted.number()),
+                ))));
+            }
             Forward::KeepAlive | Forward::Padding(_) => {}
             Forward::Open(_) | Forward::Datagram(_) | Forward::Query(_) => {
                 return Err(CircuitError::Unexpected.into());

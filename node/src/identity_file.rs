@@ -23,15 +23,19 @@ pub fn load_or_create(directory: &Path, now_unix: u64) -> Result<Identity> {
             )
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => create(directory, now_unix),
-        Err(error) => Err(error)
-            .with_context(|| format!("Failed to read {}", path(directory).display())),
+        Err(error) => {
+            Err(error).with_context(|| format!("Failed to read {}", path(directory).display()))
+        }
     }
 }
 
 /// Makes a new identity where there is none yet.
 pub fn create(directory: &Path, now_unix: u64) -> Result<Identity> {
     if path(directory).exists() {
-        bail!("{} exists already; it stays as it is", path(directory).display());
+        bail!(
+            "{} exists already; it stays as it is",
+            path(directory).display()
+        );
     }
     create_private_directory(directory)?;
     let validity = Validity::new(now_unix.saturating_sub(3_600), now_unix + ONION_LIFE)?;
@@ -111,7 +115,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         create(folder.path(), 1_000_000).unwrap();
 
-        let mode = fs::metadata(path(folder.path())).unwrap().permissions().mode();
+        let mode = fs::metadata(path(folder.path()))
+            .unwrap()
+            .permissions()
+            .mode();
 
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -146,7 +146,10 @@ fn log_to_stderr(level: LogLevel) {
         .init();
 }
 
-#[expect(clippy::print_stdout, reason = "the answer to a question on the command line")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the answer to a question on the command line"
+)]
 fn say(line: &str) {
     println!("{line}");
 }

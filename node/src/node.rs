@@ -114,7 +114,13 @@ where
 
     let mut names = None;
     let result = if let Some(capture) = capture {
-        let entry = entry(&config, &data_directory, services.clone(), directory, &capture)?;
+        let entry = entry(
+            &config,
+            &data_directory,
+            services.clone(),
+            directory,
+            &capture,
+        )?;
         names = Some(entry.clone());
         spawn_local(keep_names(entry.clone(), data_directory.join(NAMES_FILE)));
         spawn_local(follow_links(entry.clone(), mesh.clone()));
@@ -251,7 +257,11 @@ fn entry<D>(
     match fs::read_to_string(data_directory.join(NAMES_FILE)) {
         Ok(text) if text.len() <= fake_ip::MAX_SNAPSHOT => {
             let restored = fake_ips.restore(&text, now);
-            tracing::debug!(names = restored.names, refused = restored.refused, "names restored");
+            tracing::debug!(
+                names = restored.names,
+                refused = restored.refused,
+                "names restored"
+            );
         }
         Ok(_) => tracing::warn!("{NAMES_FILE} is too long and is not used"),
         // The first start has none.

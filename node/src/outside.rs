@@ -99,10 +99,7 @@ pub async fn addresses<O: Outside>(
 }
 
 /// Connects with the first address that answers (RFC 8305).
-pub async fn connect<O: Outside>(
-    outside: &O,
-    addresses: &[SocketAddr],
-) -> Result<O::Tcp, Failure> {
+pub async fn connect<O: Outside>(outside: &O, addresses: &[SocketAddr]) -> Result<O::Tcp, Failure> {
     let race = async {
         let mut attempts = FuturesUnordered::new();
         let mut waiting = addresses.iter().take(MAX_ATTEMPTS);

@@ -140,7 +140,10 @@ async fn circuit<L: Link, O: Outside>(
             return refuse(&mut send, &mut recv, error.code());
         }
     };
-    services.meter.circuits.set(services.meter.circuits.get() + 1);
+    services
+        .meter
+        .circuits
+        .set(services.meter.circuits.get() + 1);
     let port = CircuitPort::new(&link, send.id());
     match opened {
         Opened::Relay { .. } if !services.relays => {

@@ -69,7 +69,10 @@ fn read_batch<D: PacketDevice>(device: &D, apps: &Apps, packet: &mut [u8]) -> io
 }
 
 /// Writes all that the stack has to send now.
-async fn write_batch<D: PacketDevice + AsFd + AsRawFd>(device: &AsyncFd<D>, apps: &Apps) -> io::Result<()> {
+async fn write_batch<D: PacketDevice + AsFd + AsRawFd>(
+    device: &AsyncFd<D>,
+    apps: &Apps,
+) -> io::Result<()> {
     loop {
         let now = apps.now();
         let written = apps.with(|stack| {
@@ -93,7 +96,10 @@ async fn write_batch<D: PacketDevice + AsFd + AsRawFd>(device: &AsyncFd<D>, apps
         if written {
             return Ok(());
         }
-        device.writable().await?.clear_ready_matching(Ready::WRITABLE);
+        device
+            .writable()
+            .await?
+            .clear_ready_matching(Ready::WRITABLE);
     }
 }
 

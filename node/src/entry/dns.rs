@@ -201,7 +201,9 @@ async fn ask_exit<L: Link>(
     mut circuit: circuit::Circuit<L>,
     question: &Question,
 ) -> Result<Vec<u8>, Failure> {
-    circuit.sender.forward(&Forward::Query(question.message()))?;
+    circuit
+        .sender
+        .forward(&Forward::Query(question.message()))?;
     circuit.sender.forward(&Forward::Fin)?;
     if let Some(preamble) = circuit.preamble.take() {
         circuit.sender.flush_after(preamble).await?;

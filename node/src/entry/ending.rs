@@ -36,12 +36,7 @@ pub(super) async fn before_accept(app: &AppTcp, to: &Destination, failure: &Fail
 }
 
 /// Ends a flow of which the app has sent `first` and received nothing.
-pub(super) async fn after_accept(
-    app: &AppTcp,
-    to: &Destination,
-    first: &[u8],
-    failure: &Failure,
-) {
+pub(super) async fn after_accept(app: &AppTcp, to: &Destination, first: &[u8], failure: &Failure) {
     let mut first = first.to_vec();
     if first.is_empty() {
         let read = poll_fn(|cx| {

@@ -333,10 +333,6 @@ fn suspects(path: &[NodeId], code: Code) -> Vec<NodeId> {
     match code.place() {
         Place::Exit | Place::Remote => path.last().copied().into_iter().collect(),
         Place::Mesh if code == Code::NoNextHop => path.iter().skip(1).copied().collect(),
-        Place::Mesh
-        | Place::Local
-        | Place::Platform
-        | Place::Payment
-        | Place::Bug => path.to_vec(),
+        Place::Mesh | Place::Local | Place::Platform | Place::Payment | Place::Bug => path.to_vec(),
     }
 }

@@ -10,8 +10,8 @@ use crate::mesh::{CircuitPort, send_datagram};
 use crate::outside::{self, Outside, OutsideUdp};
 use crate::serve::Services;
 use bytes::BytesMut;
-use masq_core::destination::Destination;
 use masq_core::datagram::ExitDatagrams;
+use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
 use masq_core::failure::Code;
 use masq_core::frame::{Backward, Forward};
@@ -86,8 +86,7 @@ pub(super) async fn run<L: Link, O: Outside>(
             services.meter.backward(size);
             sealed.clear();
             let seal = datagrams.borrow_mut().seal(&buffer[..size], &mut sealed);
-            let fits = seal.is_ok()
-                && send_datagram(link, id, &sealed).is_ok();
+            let fits = seal.is_ok() && send_datagram(link, id, &sealed).is_ok();
             if !fits {
                 sender.backward(&Backward::Datagram(&buffer[..size]))?;
                 sender.flush().await?;

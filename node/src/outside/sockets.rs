@@ -2,9 +2,7 @@
 
 use super::{Outside, OutsideTcp, OutsideUdp};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{
-    LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts,
-};
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use masq_core::failure::{Code, Failure};
 use std::io;
@@ -87,7 +85,10 @@ impl Sockets {
     /// Asks one server after another, each under an id that nobody can guess.
     async fn ask_all(servers: &[SocketAddr], message: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut query = message.to_vec();
-        let Some(id) = query.first_chunk_mut::<2>().filter(|_| message.len() >= DNS_HEADER) else {
+        let Some(id) = query
+            .first_chunk_mut::<2>()
+            .filter(|_| message.len() >= DNS_HEADER)
+        else {
             return Err(Failure::new(Code::MalformedQuery, "no DNS header"));
         };
         let asked = std::mem::replace(id, rand::random());

@@ -78,7 +78,11 @@ fn capture(config: &NodeConfig) -> Result<Capture<TunDevice>> {
     };
     let (client, tun) = spawn_helper(&program, &parameters)
         .context("The traffic of this machine cannot be captured")?;
-    tracing::info!(event = "capturing", tun = tun.description.name, helper = client.pid());
+    tracing::info!(
+        event = "capturing",
+        tun = tun.description.name,
+        helper = client.pid()
+    );
     Ok(captured::by_helper(client, tun.device))
 }
 
@@ -97,7 +101,11 @@ fn link_socket(config: &NodeConfig) -> Result<UdpSocket> {
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
