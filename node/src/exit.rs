@@ -226,9 +226,13 @@ fn poll_frame<S: LinkSend, T: OutsideTcp>(
             sender.finish_data(draft)?;
             Poll::Ready(Ok(amount))
         }
-        other => {
+        Poll::Ready(end) => {
             sender.cancel_data(draft);
-            other.map_err(broken)
+            Poll::Ready(end.map_err(broken))
+        }
+        Poll::Pending => {
+            sender.cancel_data(draft);
+            Poll::Pending
         }
     }
 }

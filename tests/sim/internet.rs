@@ -1,5 +1,5 @@
-//! An Internet inside the process: names, and services at addresses, each
-//! behind the same one-way latency.
+//! An Internet inside the process: services at addresses, each behind the same
+//! one-way latency; no name exists.
 
 use bytes::Bytes;
 use masq_core::failure::{Code, Failure};
@@ -24,7 +24,6 @@ pub type Service = Rc<dyn Fn(DuplexStream) -> Pin<Box<dyn Future<Output = ()>>>>
 #[derive(Default)]
 pub struct Internet {
     pub latency: Duration,
-    pub names: RefCell<HashMap<String, Vec<IpAddr>>>,
     pub services: RefCell<HashMap<SocketAddr, Service>>,
     /// Every attempt to connect, allowed or not.
     pub attempts: RefCell<Vec<SocketAddr>>,
@@ -32,13 +31,6 @@ pub struct Internet {
 }
 
 impl Internet {
-    pub fn name(&self, name: &str, address: &str) {
-        let address = address.parse().unwrap();
-        self.names
-            .borrow_mut()
-            .insert(name.to_string(), vec![address]);
-    }
-
     pub fn serve<F>(&self, address: &str, service: impl Fn(DuplexStream) -> F + 'static)
     where
         F: Future<Output = ()> + 'static,
@@ -59,8 +51,7 @@ impl Outside for View {
 
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
         sleep(self.0.latency * 2).await;
-        let found = self.0.names.borrow().get(name).cloned();
-        found.ok_or_else(|| Failure::new(Code::NameNotFound, name.to_string()))
+        Err(Failure::new(Code::NameNotFound, name.to_string()))
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<SimTcp, Failure> {

@@ -5,6 +5,12 @@
 //! Links lose nothing, and latency is one number; loss, reordering and real
 //! sockets are the matter of `tests/mesh`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a simulation that goes wrong has failed"
+)]
+
 mod app;
 mod internet;
 mod world;
