@@ -110,7 +110,6 @@ impl Flow {
         *self.name.borrow_mut() = Some(name);
     }
 
-
     pub(super) fn routed(&self, hops: &[NodeId]) {
         *self.hops.borrow_mut() = hops.to_vec();
     }
