@@ -74,11 +74,11 @@ struct Host {
 
 /// The host; clones are the same one.
 #[derive(Clone)]
-pub struct Machine(Rc<RefCell<Host>>);
+pub(crate) struct Machine(Rc<RefCell<Host>>);
 
 impl Machine {
     /// Begins to carry packets between the host and `apps`.
-    pub fn start(apps: Rc<Apps>, arrive: impl Fn(Arrival) + 'static) -> Machine {
+    pub(crate) fn start(apps: Rc<Apps>, arrive: impl Fn(Arrival) + 'static) -> Machine {
         let start = apps.now();
         let mut device = Queues::default();
         let mut interface = Interface::new(
@@ -136,7 +136,7 @@ impl Machine {
         apps.dispatch(arrivals);
     }
 
-    pub fn connect(&self, to: SocketAddr) -> Connection {
+    pub(crate) fn connect(&self, to: SocketAddr) -> Connection {
         let mut state = self.0.borrow_mut();
         let state = &mut *state;
         let buffer = || SocketBuffer::new(vec![0; BUFFER]);
@@ -152,14 +152,14 @@ impl Machine {
     }
 }
 
-pub struct Connection {
+pub(crate) struct Connection {
     machine: Machine,
     handle: SocketHandle,
 }
 
 /// How a connection ended before what was waited for.
 #[derive(Debug, Eq, PartialEq)]
-pub struct Reset;
+pub(crate) struct Reset;
 
 impl Connection {
     fn with<R>(&self, f: impl FnOnce(&mut Socket<'static>) -> R) -> R {
@@ -167,7 +167,7 @@ impl Connection {
         f(state.sockets.get_mut(self.handle))
     }
 
-    pub async fn send(&self, mut data: &[u8]) -> Result<(), Reset> {
+    pub(crate) async fn send(&self, mut data: &[u8]) -> Result<(), Reset> {
         while !data.is_empty() {
             let sent = self.with(|socket| match socket.state() {
                 State::SynSent | State::SynReceived => Ok(0),
@@ -179,16 +179,16 @@ impl Connection {
         Ok(())
     }
 
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.with(Socket::close);
     }
 
-    pub fn abort(&self) {
+    pub(crate) fn abort(&self) {
         self.with(Socket::abort);
     }
 
     /// Some bytes; none at the end of the stream.
-    pub async fn recv(&self) -> Result<Vec<u8>, Reset> {
+    pub(crate) async fn recv(&self) -> Result<Vec<u8>, Reset> {
         loop {
             let received = self.with(|socket| {
                 if socket.can_recv() {
@@ -209,7 +209,7 @@ impl Connection {
         }
     }
 
-    pub async fn recv_all(&self) -> Result<Vec<u8>, Reset> {
+    pub(crate) async fn recv_all(&self) -> Result<Vec<u8>, Reset> {
         let mut all = Vec::new();
         loop {
             let some = self.recv().await?;

@@ -19,19 +19,19 @@ use tokio::time::sleep;
 
 const WINDOW: usize = 64 * 1024;
 
-pub type Service = Rc<dyn Fn(DuplexStream) -> Pin<Box<dyn Future<Output = ()>>>>;
+pub(crate) type Service = Rc<dyn Fn(DuplexStream) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 #[derive(Default)]
-pub struct Internet {
-    pub latency: Duration,
-    pub services: RefCell<HashMap<SocketAddr, Service>>,
+pub(crate) struct Internet {
+    pub(crate) latency: Duration,
+    pub(crate) services: RefCell<HashMap<SocketAddr, Service>>,
     /// Every attempt to connect, allowed or not.
-    pub attempts: RefCell<Vec<SocketAddr>>,
-    pub open: Rc<Cell<usize>>,
+    pub(crate) attempts: RefCell<Vec<SocketAddr>>,
+    pub(crate) open: Rc<Cell<usize>>,
 }
 
 impl Internet {
-    pub fn serve<F>(&self, address: &str, service: impl Fn(DuplexStream) -> F + 'static)
+    pub(crate) fn serve<F>(&self, address: &str, service: impl Fn(DuplexStream) -> F + 'static)
     where
         F: Future<Output = ()> + 'static,
     {
@@ -43,7 +43,7 @@ impl Internet {
 }
 
 /// One exit's view of the Internet.
-pub struct View(pub Rc<Internet>);
+pub(crate) struct View(pub(crate) Rc<Internet>);
 
 impl Outside for View {
     type Tcp = SimTcp;
@@ -99,7 +99,7 @@ impl Outside for View {
     }
 }
 
-pub struct SimTcp {
+pub(crate) struct SimTcp {
     stream: DuplexStream,
     peer: SocketAddr,
 }
@@ -145,7 +145,7 @@ impl AsyncWrite for SimTcp {
 }
 
 /// Everything that is sent comes back.
-pub struct SimUdp {
+pub(crate) struct SimUdp {
     echo: mpsc::Sender<Bytes>,
     echoed: tokio::sync::Mutex<mpsc::Receiver<Bytes>>,
     peer: SocketAddr,

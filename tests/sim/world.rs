@@ -26,44 +26,44 @@ use tokio::task::spawn_local;
 /// Unix seconds of the simulation; it does not matter which.
 const NOW: u64 = 1_800_000_000;
 
-pub fn unix_time() -> u64 {
+pub(crate) fn unix_time() -> u64 {
     NOW
 }
 
-pub fn clock() -> Instant {
+pub(crate) fn clock() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-pub type SimServices = Services<MemoryLink, View>;
+pub(crate) type SimServices = Services<MemoryLink, View>;
 
-pub struct Node {
-    pub services: Rc<SimServices>,
-    pub links: Vec<MemoryLink>,
+pub(crate) struct Node {
+    pub(crate) services: Rc<SimServices>,
+    pub(crate) links: Vec<MemoryLink>,
     neighbors: Vec<NodeId>,
     roles: Roles,
 }
 
 impl Node {
-    pub fn id(&self) -> NodeId {
+    pub(crate) fn id(&self) -> NodeId {
         self.services.identity().id()
     }
 
     /// The Node dies: nobody can reach it any more.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         for link in &self.links {
             link.cut();
         }
     }
 }
 
-pub struct World {
-    pub internet: Rc<Internet>,
-    pub nodes: Vec<Node>,
-    pub latency: Duration,
+pub(crate) struct World {
+    pub(crate) internet: Rc<Internet>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) latency: Duration,
 }
 
 impl World {
-    pub fn new(latency: Duration) -> Self {
+    pub(crate) fn new(latency: Duration) -> Self {
         let internet = Internet {
             latency,
             ..Internet::default()
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    pub fn add(&mut self, relay: bool, exit: bool) -> usize {
+    pub(crate) fn add(&mut self, relay: bool, exit: bool) -> usize {
         let validity = Validity::new(NOW - 10, NOW + 1_000_000).unwrap();
         let identity = Identity::generate(validity, &mut SystemRandom);
         let services = Services::new(
@@ -95,7 +95,7 @@ impl World {
         self.nodes.len() - 1
     }
 
-    pub fn join(&mut self, a: usize, b: usize) {
+    pub(crate) fn join(&mut self, a: usize, b: usize) {
         let (ids, latency) = ((self.nodes[a].id(), self.nodes[b].id()), self.latency);
         let (at_a, at_b) = memory::pair(ids.0, ids.1, latency);
         for (node, link) in [(a, at_a), (b, at_b)] {
@@ -131,7 +131,7 @@ impl World {
     }
 
     /// The machine of one Node, whose apps' flows take `hops` Nodes.
-    pub fn machine(&self, node: usize, hops: u8) -> Machine {
+    pub(crate) fn machine(&self, node: usize, hops: u8) -> Machine {
         let services = self.nodes[node].services.clone();
         let mut directory = Directory::new(self.nodes[node].id());
         directory.load(&self.records()).unwrap();
@@ -169,6 +169,6 @@ impl World {
     }
 }
 
-pub fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }

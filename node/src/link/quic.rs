@@ -1,9 +1,9 @@
 //! Links on QUIC (RFC 9000, RFC 9221 datagrams) with quinn: TLS 1.3, ALPN
 //! `h3`, both certificates pinned to Node ids.
 //!
-//! Windows: a stream may hold [`STREAM_WINDOW`] bytes that its reader has not
+//! Windows: a stream may hold `STREAM_WINDOW` bytes that its reader has not
 //! taken, which is what bounds a relay's memory for each circuit; a link holds
-//! [`LINK_WINDOW`] over all its streams.
+//! `LINK_WINDOW` over all its streams.
 
 use super::tls::{Credentials, TlsError, peer_id};
 use super::{Link, LinkError, LinkRecv, LinkSend, StreamError};
