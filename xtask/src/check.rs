@@ -3,11 +3,13 @@
 mod arrows;
 mod sources;
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::setup;
 use crate::steps::{self, Steps};
-use crate::workspace::{cargo, metadata};
+use crate::workspace::{cargo, metadata, root};
 
 pub(crate) fn run() -> Result<()> {
     setup::ensure(setup::Need::Check)?;
@@ -49,7 +51,10 @@ pub(crate) fn run() -> Result<()> {
             "sources",
         ]),
     )?;
-    steps.command("unused dependencies", &mut cargo(&["machete"]))?;
+    // By its own name: as a subcommand it takes `machete` for a folder where CARGO is set.
+    let mut machete = Command::new("cargo-machete");
+    machete.arg(".").current_dir(root());
+    steps.command("unused dependencies", &mut machete)?;
     steps.summary();
     steps::say("check: all is well");
     Ok(())
