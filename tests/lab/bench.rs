@@ -24,6 +24,7 @@ pub enum Case {
     Connections,
     FirstByte,
     Udp,
+    Wire,
     Idle,
 }
 

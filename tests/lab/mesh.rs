@@ -170,8 +170,10 @@ impl Mesh {
         }
         originator.set("nodes-file", path_text(&nodes_file));
         let mut originator = originator.start()?;
+        let others = started.len() - 1;
         for node in &mut started {
             node.await_ready(READY)?;
+            node.await_links(others, READY)?;
         }
         originator.await_ready(READY)?;
         let exits = started.split_off(plan.relays);

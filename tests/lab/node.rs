@@ -1,6 +1,6 @@
 //! One real `MASQNode` on a host: identity, configuration file, start, log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use crate::flow_log::{self, Flow};
 use crate::host::Host;
 use crate::process::{self, Process};
+use crate::wait;
 use crate::wire::MESH_PORT;
 
 /// Whom a Node of the laboratory becomes after it has its descriptors.
@@ -176,6 +177,20 @@ impl Node {
                 || line.contains("event=\"ready\"")
                 || line.contains("\"event\":\"ready\"")
         })
+    }
+
+    /// Waits until the Node has had links with so many others.
+    pub fn await_links(&self, count: usize, limit: Duration) -> Result<()> {
+        let peers = || {
+            let log = self.process.log();
+            let lines = log.lines().filter(|line| line.contains("link-up"));
+            let peers: BTreeSet<String> = lines
+                .filter_map(|line| Some(line.split("peer=").nth(1)?.split(' ').next()?.to_owned()))
+                .collect();
+            peers.len()
+        };
+        let what = format!("{count} links of {}", self.host().name());
+        wait::until(&what, limit, || peers() >= count).map(drop)
     }
 
     pub fn flow_log_path(&self) -> Result<PathBuf> {

@@ -10,7 +10,7 @@ use crate::support::LIMIT;
 
 const WITHIN: Duration = Duration::from_secs(1);
 
-/// What may be left when the helper itself is killed: routing rules that lead to an empty table.
+/// What may be left when nobody is left to undo it: routing rules that lead to an empty table.
 #[derive(Clone, Copy, PartialEq)]
 enum Left {
     Nothing,
@@ -73,13 +73,22 @@ fn after_the_node_is_killed() {
 
 #[test]
 fn after_the_helper_is_killed() {
-    ends_clean(Left::IdleRules, |node| {
+    ends_clean(Left::Nothing, |node| {
         kill(node.helper().unwrap(), Signal::SIGKILL).unwrap()
     });
 }
 
 #[test]
-fn after_both_are_killed() {
+fn after_node_and_helper_are_killed() {
+    ends_clean(Left::Nothing, |node| {
+        let helper = node.helper().unwrap();
+        node.process().signal(Signal::SIGKILL).unwrap();
+        kill(helper, Signal::SIGKILL).unwrap();
+    });
+}
+
+#[test]
+fn after_every_process_is_killed() {
     ends_clean(Left::IdleRules, |node| {
         for pid in node.process_ids() {
             kill(pid, Signal::SIGKILL).unwrap();

@@ -38,7 +38,10 @@ pub(crate) fn run() -> Result<()> {
             "--document-private-items",
             "--locked",
         ])
-        .env("RUSTDOCFLAGS", "-D warnings"),
+        .env(
+            "RUSTDOCFLAGS",
+            "-D warnings -A rustdoc::private_intra_doc_links",
+        ),
     )?;
     steps.command(
         "bans, licences, sources of dependencies",

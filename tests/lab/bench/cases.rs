@@ -10,12 +10,13 @@ use super::subject::Subject;
 use super::{Case, Options, Row, report};
 use crate::load::Measured;
 
-const ALL: [Case; 6] = [
+const ALL: [Case; 7] = [
     Case::Download,
     Case::Upload,
     Case::Connections,
     Case::FirstByte,
     Case::Udp,
+    Case::Wire,
     Case::Idle,
 ];
 const SETTLED: Duration = Duration::from_secs(2);
@@ -32,6 +33,7 @@ pub(super) fn measure(options: &Options, subject: &mut Subject, found: &mut dyn 
             Case::Connections => connections(options, subject, found),
             Case::FirstByte => first_byte(subject, found),
             Case::Udp => udp(options, subject, found),
+            Case::Wire => wire(subject, found),
             Case::Idle => options
                 .idle
                 .iter()
@@ -151,6 +153,21 @@ fn udp(options: &Options, subject: &Subject, found: &mut dyn FnMut(Row)) -> Resu
     let measured = subject.load(limit, &["udp", &target, "--seconds", &seconds])?;
     warn_of_failures(&measured);
     found(row(subject, "udp", 1, measured.per_second(), "1/s"));
+    Ok(())
+}
+
+/// Bytes on the user's cable for each byte of payload, IP and below not counted in the payload.
+fn wire(subject: &Subject, found: &mut dyn FnMut(Row)) -> Result<()> {
+    const PAYLOAD: u64 = 50_000_000;
+    if let Some(bytes) = subject.bytes_received_for(PAYLOAD)? {
+        found(row(
+            subject,
+            "wire_bytes_per_byte",
+            1,
+            bytes as f64 / PAYLOAD as f64,
+            "bytes",
+        ));
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use nix::unistd::Pid;
 
 use super::peers::{self, Peer};
+use crate::ZONE;
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::load::Measured;
@@ -167,6 +168,20 @@ impl Subject {
             .arg("load")
             .args(arguments);
         Ok(command)
+    }
+
+    /// What a download of `payload` bytes costs on the user's cable; only a mesh's is counted.
+    pub(super) fn bytes_received_for(&self, payload: u64) -> Result<Option<u64>> {
+        let Held::Mesh(mesh) = &self.held else {
+            return Ok(None);
+        };
+        let before = mesh.counts(&self.user)?;
+        let url = format!("http://www.{ZONE}/bytes/{payload}");
+        let output = mesh.curl(Duration::from_secs(60), &["-o", "/dev/null", &url])?;
+        process::text(&output)?;
+        Ok(Some(
+            (mesh.counts(&self.user)?.received - before.received).bytes,
+        ))
     }
 
     pub(super) fn carries_datagrams(&self) -> bool {
