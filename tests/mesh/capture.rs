@@ -7,7 +7,7 @@ use std::time::Duration;
 use masq_lab::mesh::Site;
 use masq_lab::{Host, Lab, Node, NodePlan, process, require, wait};
 
-use crate::support::LIMIT;
+use crate::support::{LIMIT, assert_owners_are};
 
 struct Captured {
     node: Node,
@@ -54,23 +54,21 @@ fn unmodified_programs_work_and_are_named_in_the_flow_log() {
             assert_eq!(process::text(&output).unwrap(), "200", "{family} {url}");
         }
     }
-    let (flow, _) = wait::until_some("the flow of curl", LIMIT, || {
+    let flows = || {
         captured
             .node
             .flows()
             .unwrap()
             .into_iter()
-            .find(|flow| flow.protocol == "tcp")
-    })
-    .unwrap();
-    assert_eq!(flow.name.as_deref(), Some("www.example.test"));
-    assert_eq!(
-        flow.app.as_ref().and_then(|app| app.name.as_deref()),
-        Some("curl"),
-        "{flow:?}"
-    );
-    assert!(flow.received > 100_000, "{flow:?}");
-    assert!(flow.hops.is_empty(), "{flow:?}");
+            .filter(|flow| flow.protocol == "tcp")
+    };
+    wait::until("four flows in the log", LIMIT, || flows().count() == 4).unwrap();
+    for flow in flows() {
+        assert_eq!(flow.name.as_deref(), Some("www.example.test"));
+        assert!(flow.received > 100_000, "{flow:?}");
+        assert!(flow.hops.is_empty(), "{flow:?}");
+    }
+    assert_owners_are("curl", flows());
 }
 
 #[test]

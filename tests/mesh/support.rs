@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use masq_lab::flow_log::Flow;
 use masq_lab::{Host, Mesh, MeshPlan, content, process};
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -59,5 +60,18 @@ pub(crate) fn assert_nothing_leaked(mesh: &Mesh) {
     assert_eq!(
         counts.other.packets, 0,
         "packets left by another way: {counts:?}"
+    );
+}
+
+/// Each flow is of this program; of one that was over before anybody could look, nobody knows.
+pub(crate) fn assert_owners_are(name: &str, flows: impl Iterator<Item = Flow>) {
+    let (known, unknown): (Vec<Flow>, Vec<Flow>) = flows.partition(|flow| flow.app.is_some());
+    let names = known
+        .iter()
+        .filter_map(|flow| flow.app.as_ref()?.name.as_deref());
+    assert!(names.clone().all(|found| found == name), "{known:?}");
+    assert!(
+        known.len() >= unknown.len(),
+        "of unknown programs: {unknown:?}"
     );
 }

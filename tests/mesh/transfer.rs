@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use masq_lab::{Host, Mesh, content, process, require};
 
-use crate::support::{LIMIT, assert_nothing_leaked, mesh, read_content, resolve};
+use crate::support::{
+    LIMIT, assert_nothing_leaked, assert_owners_are, mesh, read_content, resolve,
+};
 
 const MEGABYTE: u64 = 1_000_000;
 
@@ -173,15 +175,9 @@ fn tls_and_plain_http_share_a_machine_in_both_families() {
     assert_eq!(process::text(&output).unwrap(), "200");
     assert_nothing_leaked(&mesh);
     let flows = mesh.originator.flows().unwrap();
-    let of_curl = flows.iter().filter(|flow| flow.protocol == "tcp");
-    for flow in of_curl {
-        assert_eq!(flow.hops.len(), 3, "{flow:?}");
-        assert_eq!(
-            flow.app.as_ref().and_then(|app| app.name.as_deref()),
-            Some("curl"),
-            "{flow:?}"
-        );
-    }
+    let flows = flows.into_iter().filter(|flow| flow.protocol == "tcp");
+    assert!(flows.clone().all(|flow| flow.hops.len() == 3));
+    assert_owners_are("curl", flows);
 }
 
 #[test]
