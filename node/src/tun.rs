@@ -33,20 +33,21 @@ pub async fn run<D: PacketDevice + AsFd + AsRawFd>(
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let mut readable = tokio::select! {
             biased;
-            () = poll_fn(|cx| apps.poll_dirty(cx)) => {}
-            ready = device.ready(Interest::READABLE) => {
-                let mut ready = ready?;
-                if read_batch(device.get_ref(), &apps, &mut packet)? {
-                    ready.clear_ready_matching(Ready::READABLE);
-                }
-            }
-            () = timer => {
-                let now = apps.now();
-                apps.with(|stack| stack.handle_timeout(now));
-            }
+            ready = device.ready(Interest::READABLE) => Some(ready?),
+            () = poll_fn(|cx| apps.poll_dirty(cx)) => None,
+            () = timer => None,
+        };
+        // Whatever woke us: flows that always have something to send must not
+        // keep acknowledgements waiting.
+        let drained = read_batch(device.get_ref(), &apps, &mut packet)?;
+        if drained && let Some(ready) = &mut readable {
+            ready.clear_ready_matching(Ready::READABLE);
         }
+        drop(readable);
+        let now = apps.now();
+        apps.with(|stack| stack.handle_timeout(now));
         apps.dispatch(&mut arrivals);
         arrivals.drain(..).for_each(&mut arrive);
         write_batch(&device, &apps).await?;
