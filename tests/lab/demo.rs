@@ -48,7 +48,6 @@ pub fn run(options: &Options) -> Result<()> {
     for (words, command) in programs(&mesh)? {
         failed += usize::from(!show(&words, command)?);
     }
-    let after = mesh.counts(mesh.app())?;
     if options.shell {
         shell(&mesh)?;
     }
@@ -58,6 +57,7 @@ pub fn run(options: &Options) -> Result<()> {
         );
         std::io::stdin().read_to_end(&mut Vec::new())?;
     }
+    let after = mesh.counts(mesh.app())?;
     // Flows that have no end of their own, as of UDP, end with the Node.
     mesh.originator
         .stop()

@@ -37,7 +37,7 @@ fn obstacle() -> Option<String> {
     if !Path::new("/dev/net/tun").exists() {
         return Some("needs /dev/net/tun".to_owned());
     }
-    for program in ["ip", "nft", "curl", "dig", "unshare"] {
+    for program in ["curl", "dig", "ip", "nft", "ping", "unshare"] {
         if !has_program(program) {
             return Some(format!("needs the program {program} (`cargo xtask setup`)"));
         }

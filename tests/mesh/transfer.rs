@@ -199,6 +199,32 @@ fn datagrams_come_back_in_both_families() {
     assert_nothing_leaked(&mesh);
 }
 
+#[test]
+fn an_echo_is_answered_for_those_who_would_answer() {
+    if !require::laboratory() {
+        return;
+    }
+    let mesh = mesh();
+    let ping = |arguments: &[&str]| {
+        mesh.app()
+            .run(LIMIT, "ping", &[&["-c1", "-W5"], arguments].concat())
+            .unwrap()
+    };
+    let v6 = mesh.site.origin.v6().to_string();
+    for target in [
+        "origin.example.test",
+        &mesh.site.origin.v4().to_string(),
+        &v6,
+    ] {
+        let output = ping(&[target]);
+        assert!(output.status.success(), "{target}: {output:?}");
+    }
+    // A subnet of the laboratory's without a host.
+    let output = ping(&["203.0.113.254"]);
+    assert!(!output.status.success(), "{output:?}");
+    assert_nothing_leaked(&mesh);
+}
+
 fn exchange(mesh: &Mesh, target: SocketAddr) {
     let any = if target.is_ipv6() {
         "[::]:0"

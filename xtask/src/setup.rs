@@ -19,6 +19,7 @@ const SYSTEM: &[(&str, &str)] = &[
     ("git", "git"),
     ("ip", "iproute2"),
     ("nft", "nftables"),
+    ("ping", "iputils-ping"),
     ("prlimit", "util-linux"),
     ("ss", "iproute2"),
     ("tcpdump", "tcpdump"),
