@@ -30,6 +30,14 @@ pub enum CircuitError {
 }
 
 impl CircuitError {
+    /// Whether the far end broke the protocol, and no link.
+    pub fn is_malformed(&self) -> bool {
+        match self {
+            CircuitError::Stream(_) | CircuitError::Open(OpenError::Truncated { .. }) => false,
+            CircuitError::Open(_) | CircuitError::Seal(_) | CircuitError::Unexpected => true,
+        }
+    }
+
     /// The code of a stream that ended with this error.
     pub fn code(&self) -> Code {
         match self {

@@ -5,6 +5,7 @@ use crate::app::{AppTcp, Arrival};
 use crate::link::Link;
 use crate::outside::Outside;
 use crate::serve::Services;
+use crate::trouble::Troubles;
 use masq_core::config::CountryCode;
 use masq_core::destination::Destination;
 use masq_core::directory::Directory;
@@ -125,6 +126,15 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     pub fn with_fake_ips<R>(&self, f: impl FnOnce(&mut FakeIps) -> R) -> R {
         f(self.dns.borrow_mut().fake_ips_mut())
+    }
+
+    /// What the resolver of the apps did with their queries so far.
+    pub fn dns_counters(&self) -> masq_core::names::Counters {
+        self.dns.borrow().counters()
+    }
+
+    pub fn troubles(&self) -> &Troubles {
+        &self.services.troubles
     }
 
     pub fn with_directory<R>(&self, f: impl FnOnce(&mut Directory) -> R) -> R {

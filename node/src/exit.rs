@@ -5,6 +5,7 @@ use crate::circuit::{CircuitError, Receiver, Sender};
 use crate::link::{Link, LinkRecv, LinkSend, StreamError};
 use crate::outside::{self, Outside, OutsideTcp};
 use crate::serve::Services;
+use crate::trouble::Troubles;
 use bytes::{BufMut, BytesMut};
 use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
@@ -17,7 +18,6 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite};
@@ -34,7 +34,7 @@ type Ends<L> = (Sender<<L as Link>::Send>, Receiver<<L as Link>::Recv>);
 
 /// Serves one circuit to its end.
 pub(crate) async fn run<L: Link, O: Outside>(
-    services: Rc<Services<L, O>>,
+    services: &Services<L, O>,
     link: L,
     send: L::Send,
     recv: L::Recv,
@@ -46,15 +46,15 @@ pub(crate) async fn run<L: Link, O: Outside>(
     let mut ends = (sender, Receiver::new(recv, opener, Onion::default(), early));
     let opened = tokio::time::timeout(OPEN_TIMEOUT, target(&mut ends.1)).await;
     let result = match opened {
-        Ok(Ok(Target::Tcp(to))) => tcp(&services, &mut ends, to).await,
-        Ok(Ok(Target::Udp(to))) => udp::run(&services, &link, &mut ends, &keys, to).await,
-        Ok(Ok(Target::Resolve)) => resolve(&services, &mut ends).await,
-        Ok(Ok(Target::Echo(host))) => echo(&services, &mut ends, host).await,
+        Ok(Ok(Target::Tcp(to))) => tcp(services, &mut ends, to).await,
+        Ok(Ok(Target::Udp(to))) => udp::run(services, &link, &mut ends, &keys, to).await,
+        Ok(Ok(Target::Resolve)) => resolve(services, &mut ends).await,
+        Ok(Ok(Target::Echo(host))) => echo(services, &mut ends, host).await,
         Ok(Err(error)) => Err(End::Circuit(error)),
         Err(_) => Err(End::Failed(Failure::from(Code::Idle))),
     };
     if let Err(end) = result {
-        conclude(&mut ends, end).await;
+        conclude(&mut ends, end, &services.troubles).await;
     }
 }
 
@@ -74,11 +74,18 @@ impl From<CircuitError> for End {
     }
 }
 
-async fn conclude<S: LinkSend, R: LinkRecv>(ends: &mut (Sender<S>, Receiver<R>), end: End) {
+async fn conclude<S: LinkSend, R: LinkRecv>(
+    ends: &mut (Sender<S>, Receiver<R>),
+    end: End,
+    troubles: &Troubles,
+) {
     let (sender, receiver) = ends;
     let told = match end {
         End::Circuit(error) => {
             tracing::debug!(%error, "circuit ended");
+            if error.is_malformed() {
+                troubles.note(error.code(), "frame refused by the exit");
+            }
             sender.reset(error.code());
             receiver.stop(error.code());
             return;

@@ -22,4 +22,5 @@ pub mod node;
 pub mod outside;
 mod relay;
 pub mod serve;
+pub mod trouble;
 pub mod tun;

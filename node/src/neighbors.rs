@@ -5,6 +5,7 @@ use crate::link::quic::{QuicEndpoint, QuicLink};
 use crate::link::{Link, LinkError};
 use crate::outside::Outside;
 use crate::serve::{self, Services};
+use masq_core::failure::Code;
 use masq_core::identity::NodeId;
 use rand::Rng;
 use std::net::SocketAddr;
@@ -60,7 +61,7 @@ pub async fn keep<O: Outside>(
             Ok(link) => serve_link(services.clone(), link).await,
             Err(error) => {
                 tracing::warn!(
-                    code = %masq_core::failure::Code::LinkRefused,
+                    code = %Code::LinkRefused,
                     peer = %peer.short(),
                     %address,
                     %error,
@@ -82,15 +83,23 @@ pub async fn keep<O: Outside>(
 pub async fn accept<O: Outside>(services: Rc<Services<QuicLink, O>>, endpoint: QuicEndpoint) {
     while let Some(incoming) = endpoint.accept().await {
         if services.mesh.peers().len() >= MAX_LINKS {
+            services.troubles.note(Code::Overloaded, "link refused");
             incoming.refuse();
             continue;
         }
         let services = services.clone();
         spawn_local(async move {
             match timeout(DIAL_TIMEOUT, QuicEndpoint::handshake(incoming)).await {
-                Ok(Ok(link)) => serve_link(services, link).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a link was not made"),
-                Err(_) => tracing::debug!("a link was not made in time"),
+                Ok(Ok(link)) => serve_link(services.clone(), link).await,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a link was not made");
+                    services
+                        .troubles
+                        .note(Code::LinkRefused, "handshake failed");
+                }
+                Err(_) => services
+                    .troubles
+                    .note(Code::LinkRefused, "handshake too slow"),
             }
         });
     }

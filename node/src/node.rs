@@ -10,7 +10,7 @@ use crate::mesh::Mesh;
 use crate::neighbors;
 use crate::outside::sockets::Sockets;
 use crate::serve::Services;
-use crate::tun;
+use crate::{trouble, tun};
 use anyhow::{Context, Result, anyhow};
 use masq_capture::device::PacketDevice;
 use masq_core::config::{Mode, NodeConfig};
@@ -39,6 +39,8 @@ const KEEP_NAMES: Duration = Duration::from_secs(2);
 const FAREWELL: Duration = Duration::from_millis(200);
 /// Pause between attempts to open the first circuit.
 const PROBE_PAUSE: Duration = Duration::from_millis(50);
+/// How often the counters of what is dropped are looked at.
+const REPORT: Duration = Duration::from_secs(2);
 const NAMES_FILE: &str = "fake-ips";
 
 /// The capture that a Node was started with.
@@ -162,6 +164,7 @@ where
         ..masq_stack::Config::default()
     };
     let apps = Apps::new(Stack::new(stack, clock::now()), clock::now);
+    let reporter = report_drops(apps.clone(), entry.clone());
     let packets = tun::run(capture.device, apps, |arrival| entry.arrive(arrival));
     (capture.activate)()?;
     let mut changes = mesh.changes();
@@ -179,6 +182,7 @@ where
         result = packets => result.context("The TUN failed"),
         reason = capture.lost => Err(anyhow!("The capture is lost: {reason}")),
         () = ready => Ok(()),
+        () = reporter => Ok(()),
     }
 }
 
@@ -289,6 +293,23 @@ fn entry<D>(
         owners: capture.owners.clone(),
         clock: clock::now,
     }))
+}
+
+/// Logs what the stack and the resolver count as dropped or refused.
+async fn report_drops(apps: Rc<Apps>, entry: Rc<Entry<QuicLink, Sockets>>) {
+    let (mut stack, mut names) = (Default::default(), Default::default());
+    loop {
+        tokio::time::sleep(REPORT).await;
+        let seen = apps.with(|stack| stack.counters().clone());
+        let asked = entry.dns_counters();
+        let troubles = trouble::of_stack(&stack, &seen)
+            .into_iter()
+            .chain(trouble::of_names(&names, &asked));
+        for (code, what, count) in troubles {
+            entry.troubles().note_many(code, what, count);
+        }
+        (stack, names) = (seen, asked);
+    }
 }
 
 /// Routes begin with links that are up.

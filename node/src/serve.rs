@@ -6,13 +6,15 @@ use crate::link::{Link, LinkRecv, LinkSend, StreamError};
 use crate::mesh::{CircuitPort, Mesh};
 use crate::outside::Outside;
 use crate::relay;
+use crate::trouble::Troubles;
 use bytes::BytesMut;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::Code;
-use masq_core::identity::{Identity, OnionSecret};
+use masq_core::identity::{Identity, NodeId, OnionSecret};
 use masq_core::onion::{self, Opened, SETUP_LENGTH, Setup};
 use masq_core::replay::ReplayCache;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::spawn_local;
@@ -22,9 +24,17 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Set-ups remembered so that none is opened twice.
 const REMEMBERED: usize = 1 << 20;
 
-/// Bytes that circuits of others carried through this Node.
+/// Circuits that one neighbor may have open through this Node. Idle ones cost
+/// 8 KB each, so a neighbor can hold 128 MB with them; what they have not taken
+/// yet is bounded by the link's window.
+pub const CIRCUITS_OF_A_NEIGHBOR: usize = 16_384;
+/// Circuits of all neighbors together: 512 MB when idle.
+pub const CIRCUITS: usize = 65_536;
+
+/// What circuits of others carried through this Node since its start.
 #[derive(Debug, Default)]
 pub struct Meter {
+    /// Circuits that were opened; [`Services::circuits`] says how many are.
     pub circuits: Cell<u64>,
     pub forward: Cell<u64>,
     pub backward: Cell<u64>,
@@ -48,6 +58,10 @@ pub struct Services<L: Link, O: Outside> {
     pub relays: bool,
     pub exits: bool,
     pub meter: Meter,
+    pub troubles: Troubles,
+    seats: RefCell<HashMap<NodeId, usize>>,
+    taken: Cell<usize>,
+    limits: (usize, usize),
     identity: Identity,
     replay: RefCell<ReplayCache>,
     unix_time: fn() -> u64,
@@ -80,6 +94,10 @@ impl<L: Link, O: Outside> Services<L, O> {
             relays,
             exits,
             meter: Meter::default(),
+            troubles: Troubles::new(|| tokio::time::Instant::now().into_std()),
+            seats: RefCell::default(),
+            taken: Cell::new(0),
+            limits: (CIRCUITS_OF_A_NEIGHBOR, CIRCUITS),
             identity,
             replay: RefCell::new(ReplayCache::new(REMEMBERED)),
             unix_time,
@@ -94,22 +112,83 @@ impl<L: Link, O: Outside> Services<L, O> {
         (self.unix_time)()
     }
 
+    /// Serves at most so many circuits of one neighbor, and of all together.
+    pub fn with_limits(mut self, neighbor: usize, all: usize) -> Self {
+        self.limits = (neighbor, all);
+        self
+    }
+
+    /// Circuits of others that are open.
+    pub fn circuits(&self) -> usize {
+        self.taken.get()
+    }
+
+    /// Room for one more circuit of a neighbor, over all links with it.
+    fn seat(self: &Rc<Self>, peer: NodeId) -> Option<Seat<L, O>> {
+        let (of_one, of_all) = self.limits;
+        let mut seats = self.seats.borrow_mut();
+        let taken = seats.get(&peer).copied().unwrap_or(0);
+        if taken >= of_one || self.taken.get() >= of_all {
+            return None;
+        }
+        seats.insert(peer, taken + 1);
+        self.taken.set(self.taken.get() + 1);
+        Some(Seat {
+            services: self.clone(),
+            peer,
+        })
+    }
+
+    /// Tells a neighbor why its circuit is not served.
+    fn refuse(&self, send: &mut L::Send, recv: &mut L::Recv, code: Code) {
+        self.troubles.note(code, "circuit refused");
+        send.reset(u64::from(code.number()));
+        recv.stop(u64::from(code.number()));
+    }
+
     fn onion_secrets(&self) -> &[OnionSecret] {
         self.identity.onion_secrets()
+    }
+}
+
+/// An open circuit's place among those that its neighbor may have.
+struct Seat<L: Link, O: Outside> {
+    services: Rc<Services<L, O>>,
+    peer: NodeId,
+}
+
+impl<L: Link, O: Outside> Drop for Seat<L, O> {
+    fn drop(&mut self) {
+        let services = &self.services;
+        services.taken.set(services.taken.get() - 1);
+        let mut seats = services.seats.borrow_mut();
+        if let Some(taken) = seats.get_mut(&self.peer) {
+            *taken -= 1;
+            if *taken == 0 {
+                seats.remove(&self.peer);
+            }
+        }
     }
 }
 
 /// Serves a link until it is lost. Never fails for what one circuit brings.
 pub async fn link<L: Link, O: Outside>(services: Rc<Services<L, O>>, link: L) {
     let circuits = async {
-        while let Ok((send, recv)) = link.accept().await {
-            spawn_local(circuit(services.clone(), link.clone(), send, recv));
+        while let Ok((mut send, mut recv)) = link.accept().await {
+            match services.seat(link.peer()) {
+                Some(seat) => {
+                    spawn_local(circuit(seat, link.clone(), send, recv));
+                }
+                None => services.refuse(&mut send, &mut recv, Code::Overloaded),
+            }
         }
     };
     let datagrams = async {
         while let Ok(datagram) = link.read_datagram().await {
             if services.mesh.deliver(&link, datagram).is_err() {
-                tracing::trace!(peer = %link.peer().short(), "datagram of no circuit");
+                services
+                    .troubles
+                    .note(Code::BadFrame, "datagram of no circuit");
             }
         }
     };
@@ -117,14 +196,15 @@ pub async fn link<L: Link, O: Outside>(services: Rc<Services<L, O>>, link: L) {
 }
 
 async fn circuit<L: Link, O: Outside>(
-    services: Rc<Services<L, O>>,
+    seat: Seat<L, O>,
     link: L,
     mut send: L::Send,
     mut recv: L::Recv,
 ) {
+    let services = &seat.services;
     let (setup, early) = match read_setup(&mut recv).await {
         Ok(read) => read,
-        Err(code) => return refuse(&mut send, &mut recv, code),
+        Err(code) => return services.refuse(&mut send, &mut recv, code),
     };
     let opened = onion::open(
         &services.identity.id(),
@@ -137,7 +217,7 @@ async fn circuit<L: Link, O: Outside>(
         Ok(opened) => opened,
         Err(error) => {
             tracing::debug!(peer = %link.peer().short(), %error, "set-up refused");
-            return refuse(&mut send, &mut recv, error.code());
+            return services.refuse(&mut send, &mut recv, error.code());
         }
     };
     services
@@ -147,14 +227,16 @@ async fn circuit<L: Link, O: Outside>(
     let port = CircuitPort::new(&link, send.id());
     match opened {
         Opened::Relay { .. } if !services.relays => {
-            refuse(&mut send, &mut recv, Code::CircuitRefused);
+            services.refuse(&mut send, &mut recv, Code::CircuitRefused);
         }
-        Opened::Exit { .. } if !services.exits => refuse(&mut send, &mut recv, Code::NotAnExit),
+        Opened::Exit { .. } if !services.exits => {
+            services.refuse(&mut send, &mut recv, Code::NotAnExit);
+        }
         Opened::Relay {
             next, setup, keys, ..
         } => {
             let Some(next) = services.mesh.link(&next) else {
-                return refuse(&mut send, &mut recv, Code::NoNextHop);
+                return services.refuse(&mut send, &mut recv, Code::NoNextHop);
             };
             let before = relay::Side {
                 link,
@@ -162,7 +244,7 @@ async fn circuit<L: Link, O: Outside>(
                 send,
                 recv,
             };
-            relay::run(&services, before, next, &setup, keys, early).await;
+            relay::run(services, before, next, &setup, keys, early).await;
         }
         Opened::Exit { keys, .. } => exit::run(services, link, send, recv, keys, early).await,
     }
@@ -189,9 +271,4 @@ async fn read_setup<R: LinkRecv>(recv: &mut R) -> Result<(Setup, BytesMut), Code
     tokio::time::timeout(SETUP_TIMEOUT, read)
         .await
         .unwrap_or(Err(Code::MalformedSetup))
-}
-
-fn refuse<S: LinkSend, R: LinkRecv>(send: &mut S, recv: &mut R, code: Code) {
-    send.reset(u64::from(code.number()));
-    recv.stop(u64::from(code.number()));
 }

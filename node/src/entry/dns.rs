@@ -89,7 +89,12 @@ pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: 
             Ok(Some(Ok(Some(query)))) => query,
             Ok(Some(Ok(None))) => continue,
             Ok(None) => break,
-            Ok(Some(Err(_))) | Err(_) => return app.abort(),
+            Ok(Some(Err(_))) => {
+                let troubles = &entry.services.troubles;
+                troubles.note(Code::MalformedQuery, "query too long");
+                return app.abort();
+            }
+            Err(_) => return app.abort(),
         };
         let now = entry.now();
         let answer = entry
