@@ -34,6 +34,8 @@ pub struct AppGone;
 struct Wakers {
     read: Option<Waker>,
     write: Option<Waker>,
+    gone: Option<Waker>,
+    reset: bool,
 }
 
 pub struct Apps {
@@ -111,9 +113,13 @@ impl Apps {
                     self.wake(flow, true, false)
                 }
                 Event::TcpWritable { flow } => self.wake(flow, false, true),
-                Event::TcpEstablished { flow }
-                | Event::TcpReset { flow }
-                | Event::TcpClosed { flow } => self.wake(flow, true, true),
+                Event::TcpEstablished { flow } | Event::TcpClosed { flow } => {
+                    self.wake(flow, true, true);
+                }
+                Event::TcpReset { flow } => {
+                    self.wake(flow, true, true);
+                    self.reset(flow);
+                }
                 Event::UdpDatagram {
                     flow,
                     tuple,
@@ -141,6 +147,15 @@ impl Apps {
         }
         if write && let Some(waker) = wakers.write.take() {
             waker.wake();
+        }
+    }
+
+    fn reset(&self, flow: FlowId) {
+        if let Some(wakers) = self.tcp.borrow_mut().get_mut(&flow) {
+            wakers.reset = true;
+            if let Some(waker) = wakers.gone.take() {
+                waker.wake();
+            }
         }
     }
 
@@ -257,6 +272,20 @@ impl AppTcp {
             }
             (Err(_), _) => Poll::Ready(Err(AppGone)),
         }
+    }
+
+    /// Resolves when the app has reset the flow, also while nobody reads from
+    /// or writes to it because the other side is slow.
+    pub async fn gone(&self) -> AppGone {
+        std::future::poll_fn(|cx| {
+            let mut tcp = self.apps.tcp.borrow_mut();
+            let Some(wakers) = tcp.get_mut(&self.flow).filter(|wakers| !wakers.reset) else {
+                return Poll::Ready(AppGone);
+            };
+            wakers.gone = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
     }
 
     /// Gives all of `data` to the app, as fast as it reads.

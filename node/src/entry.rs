@@ -31,6 +31,8 @@ pub mod record;
 mod udp;
 
 const DNS_PORT: u16 = 53;
+/// Echo requests that wait at one time: each has a circuit of its own.
+const ECHOES: usize = 64;
 
 /// How flows leave this machine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +54,10 @@ pub struct Entry<L: Link, O: Outside> {
     exit_countries: Vec<CountryCode>,
     owners: Rc<dyn record::Owners>,
     next: Cell<u64>,
+    /// Echo requests that wait for a reply.
+    echoes: Cell<usize>,
+    /// DNS questions over UDP that wait for an answer.
+    questions: Cell<usize>,
     clock: fn() -> Instant,
 }
 
@@ -98,6 +104,8 @@ impl<L: Link, O: Outside> Entry<L, O> {
             exit_countries: parts.exit_countries,
             owners: parts.owners,
             next: Cell::new(1),
+            echoes: Cell::new(0),
+            questions: Cell::new(0),
             clock: parts.clock,
         })
     }
@@ -118,8 +126,16 @@ impl<L: Link, O: Outside> Entry<L, O> {
             Arrival::Udp(app) => {
                 spawn_local(async move { udp::run(&entry, app).await });
             }
+            Arrival::Echo(_) if self.echoes.get() >= ECHOES => {
+                self.troubles()
+                    .note(Code::TooManyFlows, "echo request dropped");
+            }
             Arrival::Echo(echo) => {
-                spawn_local(async move { echo::run(&entry, echo).await });
+                self.echoes.set(self.echoes.get() + 1);
+                spawn_local(async move {
+                    echo::run(&entry, echo).await;
+                    entry.echoes.set(entry.echoes.get() - 1);
+                });
             }
         }
     }

@@ -10,7 +10,7 @@ use bytes::{BufMut, BytesMut};
 use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
 use masq_core::failure::{Code, Failure};
-use masq_core::frame::{Backward, Forward, Host, MAX_PAYLOAD, Opener, Sealer, Target};
+use masq_core::frame::{Backward, Forward, Host, Kind, MAX_PAYLOAD, Opener, Sealer, Target};
 use masq_core::layer::Onion;
 use masq_core::onion::ExitKeys;
 use std::cell::{Cell, RefCell};
@@ -29,6 +29,9 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A TCP flow without a byte in either direction ends after this long; the
 /// least a NAT may keep one (RFC 5382, REQ-5).
 const TCP_IDLE: Duration = Duration::from_secs(2 * 3_600 + 4 * 60);
+
+/// How long a circuit for questions or an echo may ask nothing.
+const QUESTION_IDLE: Duration = Duration::from_secs(30);
 
 type Ends<L> = (Sender<<L as Link>::Send>, Receiver<<L as Link>::Recv>);
 
@@ -101,10 +104,12 @@ async fn conclude<S: LinkSend, R: LinkRecv>(
         End::Reset(reason) => sender.backward(&Backward::Reset(reason)),
     };
     receiver.stop(Code::RemoteReset);
-    if told.is_err() || sender.flush().await.is_err() {
-        sender.reset(Code::BadFrame);
-    } else {
+    // The reason comes behind all data: it waits as long as a reader may.
+    let flushed = tokio::time::timeout(TCP_IDLE, sender.flush()).await;
+    if told.is_ok() && matches!(flushed, Ok(Ok(()))) {
         sender.finish();
+    } else {
+        sender.reset(Code::BadFrame);
     }
 }
 
@@ -140,9 +145,10 @@ async fn tcp<L: Link, O: Outside>(
     let down = downward(services, sender, &stream, &activity);
     let result = tokio::select! {
         result = async { tokio::try_join!(up, down).map(|_| ()) } => result,
-        // A finished stream resolves too, once everything was received.
-        StreamError::Stopped(code @ 1..) = &mut stopped => {
-            Err(End::Circuit(StreamError::Stopped(code).into()))
+        // A finished stream resolves too, once everything was received. A lost
+        // link shows here alone when the originator has finished before.
+        error @ (StreamError::Stopped(1..) | StreamError::LinkLost) = &mut stopped => {
+            Err(End::Circuit(error.into()))
         }
         () = idle(&activity, TCP_IDLE) => Err(End::Reset(Code::Idle)),
     };
@@ -261,13 +267,19 @@ fn broken(error: io::Error) -> End {
     End::Reset(Code::RemoteReset)
 }
 
+/// The next frame of an originator that has something to ask.
+async fn soon<R: LinkRecv>(receiver: &mut Receiver<R>) -> Result<Option<(Kind, BytesMut)>, End> {
+    let next = tokio::time::timeout(QUESTION_IDLE, receiver.next()).await;
+    Ok(next.map_err(|_| End::Reset(Code::Idle))??)
+}
+
 /// Answers DNS queries until the originator has no more.
 async fn resolve<L: Link, O: Outside>(
     services: &Services<L, O>,
     (sender, receiver): &mut Ends<L>,
 ) -> Result<(), End> {
     sender.backward(&Backward::Opened(None))?;
-    while let Some((kind, payload)) = receiver.next().await? {
+    while let Some((kind, payload)) = soon(receiver).await? {
         match Forward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
             Forward::Query(query) => {
                 let answer = services.outside.query(query).await.map_err(End::Failed)?;
@@ -303,7 +315,7 @@ async fn echo<L: Link, O: Outside>(
         .map_err(End::Failed)?;
     let address = found.first().map(SocketAddr::ip);
     let address = address.ok_or(End::Failed(Code::NameHasNoAddress.into()))?;
-    let (kind, payload) = receiver.next().await?.ok_or(CircuitError::Unexpected)?;
+    let (kind, payload) = soon(receiver).await?.ok_or(CircuitError::Unexpected)?;
     let Ok(Forward::Datagram(data)) = Forward::decode(kind, &payload) else {
         return Err(CircuitError::Unexpected.into());
     };

@@ -3,6 +3,7 @@
 //! [`sockets`] is the real one. Simulations bring their own, so that an exit's
 //! behaviour can be tried in virtual time.
 
+use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use masq_core::destination::Destination;
@@ -39,7 +40,8 @@ pub trait OutsideUdp: 'static {
     /// Sends at once or loses the datagram, as UDP may. An error is what ICMP
     /// told of an earlier one.
     fn send(&self, payload: &[u8]) -> Result<(), Failure>;
-    fn recv(&self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Failure>>;
+    /// The next datagram. A flow that waits for one holds no buffer.
+    fn recv(&self) -> impl Future<Output = Result<BytesMut, Failure>>;
 }
 
 pub trait Outside: 'static {

@@ -7,7 +7,7 @@
 use crate::link::{Link, LinkRecv, LinkSend, StreamError};
 use crate::mesh::{CircuitPort, Registration, send_datagram};
 use crate::outside::Outside;
-use crate::serve::Services;
+use crate::serve::{Meter, Services};
 use bytes::BytesMut;
 use masq_core::datagram::{DatagramError, RelayDatagrams};
 use masq_core::failure::Code;
@@ -88,12 +88,14 @@ fn datagrams<L: Link, O: Outside>(
 ) -> [Registration<L>; 2] {
     let ciphers = Rc::new(OnceCell::new());
     let keys = Rc::new(keys);
-    let carry = |to: &Side<L>, step: Step| {
+    let carry = |to: &Side<L>, step: Step, count: fn(&Meter, usize)| {
+        let meter = services.meter.clone();
         let (link, id) = (to.link.clone(), to.send.id());
         let (ciphers, keys) = (ciphers.clone(), keys.clone());
         let sink = move |mut datagram: BytesMut| {
             let ciphers = ciphers.get_or_init(|| RelayDatagrams::new(&keys));
             if step(ciphers, &mut datagram).is_ok() {
+                count(&meter, datagram.len());
                 // What does not fit or comes too fast is lost, as UDP may be.
                 let _ = send_datagram(&link, id, &datagram);
             }
@@ -102,8 +104,14 @@ fn datagrams<L: Link, O: Outside>(
     };
     let mesh = &services.mesh;
     [
-        mesh.register(before.port, carry(after, RelayDatagrams::forward)),
-        mesh.register(after.port, carry(before, RelayDatagrams::backward)),
+        mesh.register(
+            before.port,
+            carry(after, RelayDatagrams::forward, Meter::forward),
+        ),
+        mesh.register(
+            after.port,
+            carry(before, RelayDatagrams::backward, Meter::backward),
+        ),
     ]
 }
 

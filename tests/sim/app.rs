@@ -3,13 +3,15 @@
 
 use masq_node::app::{Apps, Arrival};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time::Instant as WireInstant;
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
+use smoltcp::wire::{
+    HardwareAddress, IpAddress, IpCidr, IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr,
+};
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::spawn_local;
@@ -69,6 +71,8 @@ struct Host {
     interface: Interface,
     sockets: SocketSet<'static>,
     next_port: u16,
+    /// UDP datagrams that came: to which port, and what they say.
+    datagrams: VecDeque<(u16, Vec<u8>)>,
     start: Instant,
 }
 
@@ -99,6 +103,7 @@ impl Machine {
             interface,
             sockets: SocketSet::new(vec![]),
             next_port: 20_000,
+            datagrams: VecDeque::new(),
             start,
         })));
         let pumped = machine.clone();
@@ -129,7 +134,10 @@ impl Machine {
         apps.dispatch(arrivals);
         apps.with(|stack| {
             while let Some(packet) = stack.poll_transmit(now) {
-                state.device.incoming.push_back(packet.to_vec());
+                match datagram(packet) {
+                    Some(datagram) => state.datagrams.push_back(datagram),
+                    None => state.device.incoming.push_back(packet.to_vec()),
+                }
                 stack.transmitted();
             }
         });
@@ -150,6 +158,82 @@ impl Machine {
             handle: state.sockets.add(socket),
         }
     }
+}
+
+impl Machine {
+    /// A UDP port that talks with one destination.
+    pub(crate) fn udp(&self, to: SocketAddr) -> Exchange {
+        let mut state = self.0.borrow_mut();
+        state.next_port += 1;
+        Exchange {
+            machine: self.clone(),
+            port: state.next_port,
+            to,
+        }
+    }
+}
+
+pub(crate) struct Exchange {
+    machine: Machine,
+    port: u16,
+    to: SocketAddr,
+}
+
+impl Exchange {
+    pub(crate) fn send(&self, payload: &[u8]) {
+        let IpAddr::V4(to) = self.to.ip() else {
+            unreachable!("the simulation's UDP is IPv4")
+        };
+        let from = Ipv4Addr::new(10, 111, 0, 1);
+        let udp = UdpRepr {
+            src_port: self.port,
+            dst_port: self.to.port(),
+        };
+        let ip = Ipv4Repr {
+            src_addr: from,
+            dst_addr: to,
+            next_header: IpProtocol::Udp,
+            payload_len: udp.header_len() + payload.len(),
+            hop_limit: 64,
+        };
+        let checksums = ChecksumCapabilities::default();
+        let mut packet = vec![0; ip.buffer_len() + ip.payload_len];
+        ip.emit(&mut Ipv4Packet::new_unchecked(&mut packet), &checksums);
+        udp.emit(
+            &mut UdpPacket::new_unchecked(&mut packet[ip.buffer_len()..]),
+            &from.into(),
+            &to.into(),
+            payload.len(),
+            |room| room.copy_from_slice(payload),
+            &checksums,
+        );
+        let mut state = self.machine.0.borrow_mut();
+        state.device.outgoing.push_back(packet);
+    }
+
+    pub(crate) async fn recv(&self) -> Vec<u8> {
+        loop {
+            let found = {
+                let datagrams = &mut self.machine.0.borrow_mut().datagrams;
+                let place = datagrams.iter().position(|(port, _)| *port == self.port);
+                place.and_then(|place| datagrams.remove(place))
+            };
+            match found {
+                Some((_, payload)) => return payload,
+                None => sleep(STEP).await,
+            }
+        }
+    }
+}
+
+/// What an IPv4 packet carries, if that is UDP.
+fn datagram(packet: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let ip = Ipv4Packet::new_checked(packet).ok()?;
+    if ip.next_header() != IpProtocol::Udp {
+        return None;
+    }
+    let udp = UdpPacket::new_checked(ip.payload()).ok()?;
+    Some((udp.dst_port(), udp.payload().to_vec()))
 }
 
 pub(crate) struct Connection {

@@ -1,7 +1,7 @@
 //! An Internet inside the process: services at addresses, each behind the same
 //! one-way latency; no name exists.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use masq_core::failure::{Code, Failure};
 use masq_node::outside::{Outside, OutsideTcp, OutsideUdp};
 use std::cell::{Cell, RefCell};
@@ -28,6 +28,8 @@ pub(crate) struct Internet {
     /// Every attempt to connect, allowed or not.
     pub(crate) attempts: RefCell<Vec<SocketAddr>>,
     pub(crate) open: Rc<Cell<usize>>,
+    /// Connections that exits hold.
+    pub(crate) held: Rc<Cell<usize>>,
 }
 
 impl Internet {
@@ -68,9 +70,12 @@ impl Outside for View {
             service(theirs).await;
             open.set(open.get() - 1);
         });
+        let held = self.0.held.clone();
+        held.set(held.get() + 1);
         Ok(SimTcp {
             stream: ours,
             peer: address,
+            held,
         })
     }
 
@@ -102,6 +107,13 @@ impl Outside for View {
 pub(crate) struct SimTcp {
     stream: DuplexStream,
     peer: SocketAddr,
+    held: Rc<Cell<usize>>,
+}
+
+impl Drop for SimTcp {
+    fn drop(&mut self) {
+        self.held.set(self.held.get() - 1);
+    }
 }
 
 impl OutsideTcp for SimTcp {
@@ -161,9 +173,8 @@ impl OutsideUdp for SimUdp {
         Ok(())
     }
 
-    async fn recv(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
+    async fn recv(&self) -> Result<BytesMut, Failure> {
         let payload = self.echoed.lock().await.recv().await.unwrap();
-        buffer[..payload.len()].copy_from_slice(&payload);
-        Ok(payload.len())
+        Ok(BytesMut::from(payload))
     }
 }

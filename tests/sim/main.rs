@@ -12,6 +12,7 @@
 )]
 
 mod app;
+mod hardening;
 mod internet;
 mod world;
 

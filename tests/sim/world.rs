@@ -76,6 +76,11 @@ impl World {
     }
 
     pub(crate) fn add(&mut self, relay: bool, exit: bool) -> usize {
+        self.add_limited(relay, exit, serve::CIRCUITS)
+    }
+
+    /// A Node that serves at most so many circuits.
+    pub(crate) fn add_limited(&mut self, relay: bool, exit: bool, circuits: usize) -> usize {
         let validity = Validity::new(NOW - 10, NOW + 1_000_000).unwrap();
         let identity = Identity::generate(validity, &mut SystemRandom);
         let services = Services::new(
@@ -85,7 +90,8 @@ impl World {
             ExitPolicy::new(false, &[25], &[]),
             (relay, exit),
             unix_time,
-        );
+        )
+        .with_limits(circuits, circuits);
         self.nodes.push(Node {
             services: Rc::new(services),
             links: Vec::new(),

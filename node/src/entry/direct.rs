@@ -50,7 +50,12 @@ pub(super) async fn tcp<L: Link, O: Outside>(
         app.finish();
         Ok(())
     };
-    match tokio::try_join!(up, down) {
+    let ended = tokio::select! {
+        biased;
+        ended = async { tokio::try_join!(up, down) } => ended,
+        gone = app.gone() => Err(gone.into()),
+    };
+    match ended {
         Ok(((), ())) => {
             app.release();
             Ok(())

@@ -2,13 +2,14 @@
 //! fake addresses, by an exit, or by the system's own resolver
 //! ([`masq_core::names`] decides).
 
+use super::over_mesh::suspects;
 use super::record::{Flow, Kind};
 use super::{Entry, Way, circuit};
 use crate::app::{AppTcp, AppUdp, AppUdpSender};
 use crate::circuit::CircuitError;
 use crate::link::Link;
 use crate::outside::Outside;
-use masq_core::failure::{Code, Failure};
+use masq_core::failure::{Code, Failure, Place};
 use masq_core::frame::{Backward, Forward, Target};
 use masq_core::names::{Answer, Question, TcpQueries, Transport, tcp_frame};
 use std::cell::Cell;
@@ -20,8 +21,14 @@ use tokio::task::spawn_local;
 
 /// Apps give up on a question after about this long.
 const TIMEOUT: Duration = Duration::from_secs(8);
+/// How long one exit gets of it, so that another can be asked.
+const ATTEMPT: Duration = Duration::from_millis(3_500);
 /// Questions of one app port that wait for their answers.
 const OPEN_QUESTIONS: usize = 64;
+/// Questions of all apps that wait for their answers.
+const ALL_QUESTIONS: usize = 1_024;
+/// A connection that asks nothing for this long is closed (RFC 7766 section 6.2.3).
+const TCP_IDLE: Duration = Duration::from_secs(30);
 /// Exits that are asked before an app hears of a failure.
 const ATTEMPTS: usize = 2;
 
@@ -45,11 +52,13 @@ pub(super) async fn over_udp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut a
             Answer::ResolveAtExit(question) => (question, false),
             Answer::AskLocal(question) => (question, true),
         };
-        if open.get() >= OPEN_QUESTIONS {
+        if open.get() >= OPEN_QUESTIONS || entry.questions.get() >= ALL_QUESTIONS {
+            entry.troubles().note(Code::TooManyFlows, "query refused");
             let _ = app.sender().send(&question.fail(Code::TooManyFlows));
             continue;
         }
         open.set(open.get() + 1);
+        entry.questions.set(entry.questions.get() + 1);
         spawn_local(answer_later(
             entry.clone(),
             app.sender(),
@@ -73,6 +82,7 @@ async fn answer_later<L: Link, O: Outside>(
     // An app that is gone needs no answer.
     let _ = app.send(&answer);
     open.set(open.get() - 1);
+    entry.questions.set(entry.questions.get() - 1);
 }
 
 pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: &AppTcp) {
@@ -85,7 +95,10 @@ pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: 
                 Err(error) => (data.len(), Err(error)),
             })
         });
-        let query = match next.await {
+        let Ok(next) = tokio::time::timeout(TCP_IDLE, next).await else {
+            break;
+        };
+        let query = match next {
             Ok(Some(Ok(Some(query)))) => query,
             Ok(Some(Ok(None))) => continue,
             Ok(None) => break,
@@ -186,20 +199,34 @@ async fn ask_exits<L: Link, O: Outside>(
     hops: u8,
 ) -> Result<Vec<u8>, Failure> {
     let mut avoid = Vec::new();
-    let mut last = Failure::from(Code::ResolverFailed);
+    let mut last = None;
     for _ in 0..ATTEMPTS {
-        let circuit = circuit::open(entry, hops, &avoid, Target::Resolve).await?;
-        flow.routed(&circuit.path);
-        avoid.extend(circuit.path.last());
-        match ask_exit(circuit, question).await {
-            Ok(answer) => return Ok(answer),
+        let circuit = match circuit::open(entry, hops, &avoid, Target::Resolve).await {
+            Ok(circuit) => circuit,
             Err(failure) => {
-                entry.failed_at(&avoid);
-                last = failure;
+                // That nothing is left to try says less than why the first failed.
+                last.get_or_insert(failure);
+                break;
+            }
+        };
+        flow.routed(&circuit.path);
+        let path = circuit.path.clone();
+        let asked = tokio::time::timeout(ATTEMPT, ask_exit(circuit, question)).await;
+        match asked.unwrap_or_else(|_| Err(Code::CircuitTimedOut.into())) {
+            Ok(answer) => {
+                entry.served_well(&path);
+                return Ok(answer);
+            }
+            Err(failure) => {
+                entry.failed_at(&suspects(&path, failure.code));
+                if failure.code.place() != Place::Mesh || failure.code == Code::CircuitTimedOut {
+                    avoid.extend(path.last());
+                }
+                last = Some(failure);
             }
         }
     }
-    Err(last)
+    Err(last.unwrap_or_else(|| Failure::bug("no attempt and no reason")))
 }
 
 async fn ask_exit<L: Link>(

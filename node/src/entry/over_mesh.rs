@@ -142,7 +142,7 @@ impl First {
 }
 
 /// How long the reason of an end may take to arrive behind the end itself.
-const LAST_WORD: Duration = Duration::from_secs(2);
+pub(super) const LAST_WORD: Duration = Duration::from_secs(2);
 /// Of first bytes that cannot be sent again, this many still tell the protocol.
 const ENOUGH_TO_SNIFF: usize = 512;
 
@@ -183,7 +183,11 @@ async fn carry<L: Link>(
             result
         };
         let down = downward(app, flow, &mut receiver, first);
-        tokio::try_join!(up, down).map(|_| ())
+        tokio::select! {
+            biased;
+            ended = async { tokio::try_join!(up, down).map(|_| ()) } => ended,
+            gone = app.gone() => Err(gone.into()),
+        }
     };
     let Err(end) = result else { return Ok(()) };
     let code = match &end {
@@ -329,7 +333,7 @@ fn broken(first: &RefCell<First>, error: CircuitError) -> End {
 
 /// Whom a failure speaks against: an exit for what exits say, everyone on the
 /// path for what nobody signs.
-fn suspects(path: &[NodeId], code: Code) -> Vec<NodeId> {
+pub(super) fn suspects(path: &[NodeId], code: Code) -> Vec<NodeId> {
     match code.place() {
         Place::Exit | Place::Remote => path.last().copied().into_iter().collect(),
         Place::Mesh if code == Code::NoNextHop => path.iter().skip(1).copied().collect(),

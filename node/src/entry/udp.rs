@@ -1,23 +1,28 @@
 //! UDP flows: one circuit each, or one socket each with zero hops.
 
+use super::circuit::{self, Circuit};
+use super::over_mesh::{LAST_WORD, suspects};
 use super::record::{Flow, Kind};
-use super::{Entry, Way, circuit, ending};
+use super::{Entry, Way, ending};
 use crate::app::{AppUdp, AppUdpSender};
-use crate::circuit::CircuitError;
+use crate::circuit::{CircuitError, Preamble, Receiver, Sender};
 use crate::link::Link;
-use crate::mesh::{CircuitPort, send_datagram};
+use crate::mesh::{CircuitPort, Mesh, send_datagram};
 use crate::outside::{self, Outside, OutsideUdp};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use masq_core::datagram::OriginatorDatagrams;
 use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
-use masq_core::failure::{Code, Failure};
+use masq_core::failure::{Code, Failure, Place};
 use masq_core::frame::{Backward, Forward, Target};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-const LARGEST_DATAGRAM: usize = 65_535;
+/// Routes that are tried for one flow.
+const ATTEMPTS: usize = 5;
+/// Datagrams that are kept until an exit is there.
+const KEPT: usize = 16;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn run<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut app: AppUdp) {
@@ -63,11 +68,10 @@ async fn direct<L: Link, O: Outside>(
         Ok(())
     };
     let down = async {
-        let mut buffer = vec![0; LARGEST_DATAGRAM];
         loop {
-            let size = socket.recv(&mut buffer).await?;
-            flow.received(size);
-            give(&to_app, &buffer[..size])?;
+            let payload = socket.recv().await?;
+            flow.received(payload.len());
+            give(&to_app, &payload)?;
         }
     };
     tokio::select! {
@@ -83,89 +87,196 @@ async fn over_mesh<L: Link, O: Outside>(
     destination: &Destination,
     hops: u8,
 ) -> Result<(), Failure> {
-    let target = Target::Udp(destination.clone());
-    let mut circuit = circuit::open(entry, hops, &[], target).await?;
-    flow.routed(&circuit.path);
-    let (link, id) = (circuit.link, circuit.sender.id());
-    let (sender, receiver) = (&mut circuit.sender, &mut circuit.receiver);
-    let datagrams = RefCell::new(OriginatorDatagrams::new(&circuit.keys));
-    let datagrams = Rc::new(datagrams);
+    let exchange = Exchange {
+        mesh: entry.services.mesh.clone(),
+        flow: flow.clone(),
+        answered: Rc::default(),
+        kept: RefCell::default(),
+    };
+    let mut avoid = Vec::new();
+    let mut last: Option<Failure> = None;
+    for _ in 0..ATTEMPTS {
+        let target = Target::Udp(destination.clone());
+        let circuit = match circuit::open(entry, hops, &avoid, target).await {
+            Ok(circuit) => circuit,
+            Err(failure) => {
+                // That nothing is left to try says less than why the others failed.
+                last.get_or_insert(failure);
+                break;
+            }
+        };
+        flow.routed(&circuit.path);
+        let path = circuit.path.clone();
+        match carry(app, circuit, &exchange).await {
+            Ok(()) => {
+                entry.served_well(&path);
+                return Ok(());
+            }
+            Err(failure) if exchange.answered.get() => return Err(failure),
+            Err(failure) => {
+                let again = failure.code.worth_another_route();
+                tracing::debug!(code = %failure.code, again, "circuit did not open");
+                entry.failed_at(&suspects(&path, failure.code));
+                if matches!(failure.code.place(), Place::Exit | Place::Remote) {
+                    avoid.extend(path.last());
+                }
+                last = Some(failure);
+                if !again {
+                    break;
+                }
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| Failure::bug("no attempt and no reason")))
+}
+
+/// What the attempts of one flow have in common.
+struct Exchange<L: Link> {
+    mesh: Rc<Mesh<L>>,
+    flow: Rc<Flow>,
+    /// Whether the exit is there, so that nothing is tried again.
+    answered: Rc<Cell<bool>>,
+    /// What the app sent before that.
+    kept: RefCell<Vec<Bytes>>,
+}
+
+impl<L: Link> Exchange<L> {
+    fn keep(&self, payload: &Bytes) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() < KEPT {
+            kept.push(payload.clone());
+        }
+    }
+}
+
+async fn carry<L: Link>(
+    app: &mut AppUdp,
+    circuit: Circuit<L>,
+    exchange: &Exchange<L>,
+) -> Result<(), Failure> {
+    let Circuit {
+        link,
+        mut sender,
+        mut receiver,
+        keys,
+        preamble,
+        ..
+    } = circuit;
+    let id = sender.id();
+    let datagrams = Rc::new(RefCell::new(OriginatorDatagrams::new(&keys)));
     let to_app = app.sender();
     let sink = {
         let (datagrams, to_app) = (datagrams.clone(), to_app.clone());
-        let flow = flow.clone();
+        let (flow, answered) = (exchange.flow.clone(), exchange.answered.clone());
         move |mut datagram: BytesMut| {
             if let Ok(payload) = datagrams.borrow_mut().open(&mut datagram) {
+                answered.set(true);
                 flow.received(payload.len());
                 let _ = to_app.send(payload);
             }
         }
     };
     let port = CircuitPort::new(&link, id);
-    let registration = entry.services.mesh.register(port, Rc::new(sink));
-
+    let _registration = exchange.mesh.register(port, Rc::new(sink));
     let up = async {
-        // The first datagram rides with the set-up; the others follow it as
-        // frames until the exit is there to take unreliable ones.
-        if let Some(payload) = app.recv().await {
-            flow.sent(payload.len());
-            sender.forward(&Forward::Datagram(&payload))?;
+        let result = upward(app, &link, &mut sender, preamble, &datagrams, exchange).await;
+        if result.is_err() {
+            // The exit has stopped reading; why it did is on its way.
+            tokio::time::sleep(LAST_WORD).await;
         }
-        if let Some(preamble) = circuit.preamble.take() {
-            sender.flush_after(preamble).await?;
-        }
-        let mut sealed = BytesMut::new();
-        while let Some(payload) = app.recv().await {
-            flow.sent(payload.len());
-            sealed.clear();
-            let fits = datagrams.borrow_mut().seal(&payload, &mut sealed).is_ok()
-                && send_datagram(&link, id, &sealed).is_ok();
-            if !fits {
-                sender.forward(&Forward::Datagram(&payload))?;
-                sender.flush().await?;
-            }
-        }
-        sender.forward(&Forward::Fin)?;
-        sender.flush().await?;
-        sender.finish();
-        Ok::<(), Failure>(())
-    };
-    let down = async {
-        let mut opened = false;
-        loop {
-            let next = if opened {
-                receiver.next().await
-            } else {
-                let next = tokio::time::timeout(OPEN_TIMEOUT, receiver.next()).await;
-                next.map_err(|_| Failure::from(Code::CircuitTimedOut))?
-            };
-            let Some((kind, payload)) = next? else {
-                return Ok::<(), Failure>(());
-            };
-            match Backward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
-                Backward::Opened(_) => opened = true,
-                Backward::Datagram(payload) => {
-                    flow.received(payload.len());
-                    give(&to_app, payload)?;
-                }
-                Backward::Failed { code, detail } => {
-                    return Err(Failure::new(code, detail.to_string()));
-                }
-                Backward::Reset(code) => return Err(code.into()),
-                Backward::Fin => return Ok(()),
-                Backward::KeepAlive | Backward::Padding(_) => {}
-                Backward::Data(_) | Backward::Answer(_) => {
-                    return Err(CircuitError::Unexpected.into());
-                }
-            }
-        }
+        result
     };
     let result = tokio::select! {
         result = up => result,
-        result = down => result,
+        result = downward(&to_app, &mut receiver, exchange) => result,
     };
-    drop(registration);
+    if let Err(failure) = &result {
+        sender.reset(failure.code);
+        receiver.stop(failure.code);
+    }
     result
+}
+
+async fn upward<L: Link>(
+    app: &mut AppUdp,
+    link: &L,
+    sender: &mut Sender<L::Send>,
+    preamble: Option<Preamble>,
+    datagrams: &RefCell<OriginatorDatagrams>,
+    exchange: &Exchange<L>,
+) -> Result<(), Failure> {
+    let flow = &exchange.flow;
+    // The first datagram rides with the set-up.
+    if exchange.kept.borrow().is_empty()
+        && let Some(payload) = app.recv().await
+    {
+        flow.sent(payload.len());
+        exchange.keep(&payload);
+    }
+    for payload in exchange.kept.borrow().iter() {
+        sender.forward(&Forward::Datagram(payload))?;
+    }
+    if let Some(preamble) = preamble {
+        sender.flush_after(preamble).await?;
+    }
+    let mut sealed = BytesMut::new();
+    while let Some(payload) = app.recv().await {
+        flow.sent(payload.len());
+        // An unreliable datagram would be lost before the exit has its socket.
+        let unreliable = exchange.answered.get();
+        if !unreliable {
+            exchange.keep(&payload);
+        }
+        sealed.clear();
+        let fits = unreliable
+            && datagrams.borrow_mut().seal(&payload, &mut sealed).is_ok()
+            && send_datagram(link, sender.id(), &sealed).is_ok();
+        if !fits {
+            sender.forward(&Forward::Datagram(&payload))?;
+            sender.flush().await?;
+        }
+    }
+    sender.forward(&Forward::Fin)?;
+    sender.flush().await?;
+    sender.finish();
+    Ok(())
+}
+
+async fn downward<L: Link>(
+    to_app: &AppUdpSender,
+    receiver: &mut Receiver<L::Recv>,
+    exchange: &Exchange<L>,
+) -> Result<(), Failure> {
+    loop {
+        let next = if exchange.answered.get() {
+            receiver.next().await
+        } else {
+            let next = tokio::time::timeout(OPEN_TIMEOUT, receiver.next()).await;
+            next.map_err(|_| Failure::from(Code::CircuitTimedOut))?
+        };
+        let Some((kind, payload)) = next? else {
+            return Ok(());
+        };
+        match Backward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
+            Backward::Opened(_) => {
+                exchange.answered.set(true);
+                exchange.kept.borrow_mut().clear();
+            }
+            Backward::Datagram(payload) => {
+                exchange.flow.received(payload.len());
+                give(to_app, payload)?;
+            }
+            Backward::Failed { code, detail } => {
+                return Err(Failure::new(code, detail.to_string()));
+            }
+            Backward::Reset(code) => return Err(code.into()),
+            Backward::Fin => return Ok(()),
+            Backward::KeepAlive | Backward::Padding(_) => {}
+            Backward::Data(_) | Backward::Answer(_) => {
+                return Err(CircuitError::Unexpected.into());
+            }
+        }
+    }
 }
 
 fn give(to_app: &AppUdpSender, payload: &[u8]) -> Result<(), Failure> {

@@ -22,7 +22,6 @@ use std::time::Duration;
 
 /// As long as the longest that the originator's stack keeps a UDP flow.
 const UDP_IDLE: Duration = Duration::from_secs(330);
-const LARGEST_DATAGRAM: usize = 65_535;
 
 pub(super) async fn run<L: Link, O: Outside>(
     services: &Services<L, O>,
@@ -48,9 +47,11 @@ pub(super) async fn run<L: Link, O: Outside>(
     let sink = {
         let (socket, activity) = (socket.clone(), activity.clone());
         let datagrams = datagrams.clone();
+        let meter = services.meter.clone();
         move |mut datagram: BytesMut| {
             if let Ok(payload) = datagrams.borrow_mut().open(&mut datagram) {
                 activity.set(activity.get() + 1);
+                meter.forward(payload.len());
                 // What ICMP said of an earlier datagram shows when receiving.
                 let _ = socket.send(payload);
             }
@@ -77,18 +78,17 @@ pub(super) async fn run<L: Link, O: Outside>(
         Ok::<(), End>(())
     };
     let down = async {
-        let mut buffer = vec![0; LARGEST_DATAGRAM];
         let mut sealed = BytesMut::new();
         // Never ends but with the error that ends it.
         loop {
-            let size = socket.recv(&mut buffer).await.map_err(End::Failed)?;
+            let payload = socket.recv().await.map_err(End::Failed)?;
             activity.set(activity.get() + 1);
-            services.meter.backward(size);
+            services.meter.backward(payload.len());
             sealed.clear();
-            let seal = datagrams.borrow_mut().seal(&buffer[..size], &mut sealed);
+            let seal = datagrams.borrow_mut().seal(&payload, &mut sealed);
             let fits = seal.is_ok() && send_datagram(link, id, &sealed).is_ok();
             if !fits {
-                sender.backward(&Backward::Datagram(&buffer[..size]))?;
+                sender.backward(&Backward::Datagram(&payload))?;
                 sender.flush().await?;
             }
         }

@@ -330,7 +330,12 @@ impl LinkRecv for MemoryRecv {
     }
 
     fn stop(&mut self, code: u64) {
-        self.shared.stop.send_replace(Some(code));
+        // The first reason stands.
+        self.shared.stop.send_if_modified(|stop| {
+            let first = stop.is_none();
+            *stop = stop.or(Some(code));
+            first
+        });
     }
 }
 

@@ -1,10 +1,12 @@
 //! The Internet through this machine's own sockets.
 
 use super::{Outside, OutsideTcp, OutsideUdp};
+use bytes::BytesMut;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use masq_core::failure::{Code, Failure};
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -20,7 +22,13 @@ const CACHED_NAMES: u64 = 4_096;
 const DNS_UDP_SIZE: usize = 4_096;
 /// Bytes of a DNS header (RFC 1035 section 4.1.1).
 const DNS_HEADER: usize = 12;
+const LARGEST_DATAGRAM: usize = 65_535;
 const ECHO_TIMEOUT: Duration = Duration::from_secs(3);
+
+thread_local! {
+    /// Where datagrams arrive: one buffer for all flows, not one for each.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; LARGEST_DATAGRAM]);
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum ResolverError {
@@ -361,10 +369,20 @@ impl OutsideUdp for Datagrams {
         }
     }
 
-    async fn recv(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        self.socket
-            .recv(buffer)
-            .await
-            .map_err(|error| failure(&error, self.peer))
+    async fn recv(&self) -> Result<BytesMut, Failure> {
+        loop {
+            let received = match self.socket.readable().await {
+                Ok(()) => SCRATCH.with_borrow_mut(|scratch| {
+                    let size = self.socket.try_recv(scratch)?;
+                    Ok(BytesMut::from(&scratch[..size]))
+                }),
+                Err(error) => Err(error),
+            };
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(failure(&error, self.peer)),
+                Ok(payload) => return Ok(payload),
+            }
+        }
     }
 }
