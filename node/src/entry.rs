@@ -157,6 +157,11 @@ impl<L: Link, O: Outside> Entry<L, O> {
         f(&mut self.directory.borrow_mut())
     }
 
+    /// The Node ends: so do the flows, and their records say why.
+    pub fn close(&self) {
+        self.log.close();
+    }
+
     /// Whether a circuit opens all the way to an exit now.
     pub async fn probe(&self) -> Result<(), Failure> {
         match self.way {

@@ -136,6 +136,7 @@ where
         Ok(())
     };
     if let Some(entry) = names {
+        entry.close();
         write_names(&entry, &data_directory.join(NAMES_FILE));
     }
     if let Some(endpoint) = endpoint {

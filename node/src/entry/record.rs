@@ -2,7 +2,7 @@
 //! flow that ended (`docs/flow-log.md`).
 
 use masq_core::destination::Destination;
-use masq_core::failure::{Code, Failure};
+use masq_core::failure::{Code, Failure, Place};
 use masq_core::flow_kind;
 use masq_core::identity::NodeId;
 use serde::Serialize;
@@ -168,6 +168,7 @@ pub struct FlowLog {
     lines: Option<SyncSender<Vec<u8>>>,
     unix_ms: fn() -> u64,
     lost: Rc<Cell<u64>>,
+    closing: Rc<Cell<bool>>,
 }
 
 impl FlowLog {
@@ -176,6 +177,7 @@ impl FlowLog {
             lines: None,
             unix_ms,
             lost: Rc::default(),
+            closing: Rc::default(),
         }
     }
 
@@ -189,12 +191,28 @@ impl FlowLog {
             lines: Some(lines),
             unix_ms,
             lost: Rc::default(),
+            closing: Rc::default(),
         })
+    }
+
+    /// From here on, flows end because the Node does.
+    pub(super) fn close(&self) {
+        self.closing.set(true);
     }
 
     /// Notes how a flow ended, in the log of flows and, when it failed, as a
     /// coded line in the Node's own.
     pub(super) fn ended(&self, flow: Rc<Flow>, end: Result<(), Failure>) {
+        let end = end.map_err(|failure| match failure.code.place() {
+            Place::Mesh if self.closing.get() => Failure::from(Code::ShuttingDown),
+            Place::Mesh
+            | Place::Local
+            | Place::Platform
+            | Place::Exit
+            | Place::Remote
+            | Place::Payment
+            | Place::Bug => failure,
+        });
         let code = match &end {
             Ok(()) => "finished",
             Err(failure) => failure.code.name(),
@@ -202,6 +220,7 @@ impl FlowLog {
         if let Err(failure) = &end
             && failure.code != Code::Aborted
             && failure.code != Code::Idle
+            && failure.code != Code::ShuttingDown
         {
             tracing::info!(
                 event = "flow-failed",
