@@ -22,20 +22,19 @@ const SYSTEM: &[(&str, &str)] = &[
     ("ping", "iputils-ping"),
     ("prlimit", "util-linux"),
     ("ss", "iproute2"),
-    ("tcpdump", "tcpdump"),
 ];
 
 const NEXTEST: Tool = Tool {
     program: "cargo-nextest",
-    version: "0.9",
+    version: "0.9.143",
 };
 const DENY: Tool = Tool {
     program: "cargo-deny",
-    version: "0.20",
+    version: "0.20.2",
 };
 const MACHETE: Tool = Tool {
     program: "cargo-machete",
-    version: "0.9",
+    version: "0.9.2",
 };
 
 struct Tool {
