@@ -30,7 +30,7 @@ pub(crate) async fn run<L: Link, O: Outside>(
     services: &Services<L, O>,
     mut before: Side<L>,
     next: L,
-    setup: &Setup,
+    setup: Setup,
     keys: RelayKeys,
     early: BytesMut,
 ) {
@@ -47,21 +47,22 @@ pub(crate) async fn run<L: Link, O: Outside>(
         send,
         recv,
     };
-    let layers = keys.stream_layers();
+    let (mut forward_layer, backward_layer) = boxed_layers(&keys);
     let _datagrams = datagrams(services, &before, &after, keys);
     let (mut first, mut first_recv) = (after.send, before.recv);
     let (mut second, mut second_recv) = (before.send, after.recv);
 
     let mut head = BytesMut::with_capacity(setup.as_bytes().len() + early.len());
     head.extend_from_slice(setup.as_bytes());
-    let mut forward_layer = layers.forward;
     let start = head.len();
     head.extend_from_slice(&early);
     forward_layer.apply(&mut head[start..]);
     services.meter.forward(early.len());
     drop(early);
+    drop(setup);
 
-    let forward = async {
+    // Pinned where they stand: a future that is moved takes its room twice.
+    let forward = pin!(async {
         match first.write(head.freeze()).await {
             Ok(()) => {
                 carry(&mut first_recv, &mut first, forward_layer, |bytes| {
@@ -71,11 +72,19 @@ pub(crate) async fn run<L: Link, O: Outside>(
             }
             Err(error) => first_recv.stop(code(error)),
         }
-    };
-    let backward = carry(&mut second_recv, &mut second, layers.backward, |bytes| {
-        services.meter.backward(bytes);
     });
+    let backward = pin!(carry(
+        &mut second_recv,
+        &mut second,
+        backward_layer,
+        |bytes| services.meter.backward(bytes),
+    ));
     tokio::join!(forward, backward);
+}
+
+fn boxed_layers(keys: &RelayKeys) -> (Box<StreamLayer>, Box<StreamLayer>) {
+    let layers = keys.stream_layers();
+    (Box::new(layers.forward), Box::new(layers.backward))
 }
 
 /// Moves the circuit's datagrams as long as the registrations live. Most
@@ -121,7 +130,7 @@ type Step = fn(&RelayDatagrams, &mut [u8]) -> Result<(), DatagramError>;
 async fn carry<R: LinkRecv, S: LinkSend>(
     recv: &mut R,
     send: &mut S,
-    mut layer: StreamLayer,
+    mut layer: Box<StreamLayer>,
     meter: impl Fn(usize),
 ) {
     let mut stopped = pin!(send.stopped());

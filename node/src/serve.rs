@@ -202,7 +202,7 @@ async fn circuit<L: Link, O: Outside>(
     mut recv: L::Recv,
 ) {
     let services = &seat.services;
-    let (setup, early) = match read_setup(&mut recv).await {
+    let (setup, early) = match Box::pin(read_setup(&mut recv)).await {
         Ok(read) => read,
         Err(code) => return services.refuse(&mut send, &mut recv, code),
     };
@@ -213,6 +213,7 @@ async fn circuit<L: Link, O: Outside>(
         &setup,
         services.unix_time(),
     );
+    drop(setup);
     let opened = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -244,9 +245,11 @@ async fn circuit<L: Link, O: Outside>(
                 send,
                 recv,
             };
-            relay::run(services, before, next, &setup, keys, early).await;
+            Box::pin(relay::run(services, before, next, setup, keys, early)).await;
         }
-        Opened::Exit { keys, .. } => exit::run(services, link, send, recv, keys, early).await,
+        Opened::Exit { keys, .. } => {
+            Box::pin(exit::run(services, link, send, recv, keys, early)).await;
+        }
     }
 }
 
@@ -271,4 +274,35 @@ async fn read_setup<R: LinkRecv>(recv: &mut R) -> Result<(Setup, BytesMut), Code
     tokio::time::timeout(SETUP_TIMEOUT, read)
         .await
         .unwrap_or(Err(Code::MalformedSetup))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::quic::QuicLink;
+    use crate::outside::sockets::Sockets;
+    use masq_core::onion::RelayKeys;
+
+    fn size_of_task<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    fn size_of_relay<'a, L, O, F>(
+        _: impl Fn(&'a Services<L, O>, relay::Side<L>, L, Setup, RelayKeys, BytesMut) -> F,
+    ) -> usize
+    where
+        L: Link,
+        O: Outside,
+    {
+        size_of::<F>()
+    }
+
+    /// What a relay itself keeps for a circuit, without the two streams that
+    /// the transport keeps.
+    #[test]
+    fn the_tasks_of_a_circuit_are_small() {
+        let task = size_of_task(circuit::<QuicLink, Sockets>);
+        let relay = size_of_relay(relay::run::<QuicLink, Sockets>);
+        assert!(task + relay <= 3_600, "{task} and {relay} bytes");
+    }
 }

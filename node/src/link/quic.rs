@@ -12,8 +12,9 @@ use masq_core::identity::{Identity, NodeId};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
 use quinn::{ConnectionError, Endpoint, EndpointConfig, TransportConfig, VarInt};
 use rustls::pki_types::CertificateDer;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, UdpSocket};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -270,34 +271,35 @@ pub struct QuicRecv(quinn::RecvStream);
 
 impl LinkRecv for QuicRecv {
     async fn read(&mut self) -> Result<Option<BytesMut>, StreamError> {
-        let mut chunks = [const { Bytes::new() }; CHUNKS];
-        let count = match self.0.read_chunks(&mut chunks).await {
-            Ok(Some(count)) => count,
-            Ok(None) => return Ok(None),
-            Err(quinn::ReadError::Reset(code)) => {
-                return Err(StreamError::Reset(code.into_inner()));
-            }
-            Err(
-                quinn::ReadError::ConnectionLost(_)
-                | quinn::ReadError::ClosedStream
-                | quinn::ReadError::IllegalOrderedRead
-                | quinn::ReadError::ZeroRttRejected,
-            ) => return Err(StreamError::LinkLost),
-        };
-        if count == 1 {
-            return Ok(Some(BytesMut::from(std::mem::take(&mut chunks[0]))));
-        }
-        let chunks = &chunks[..count];
-        let mut all = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
-        for chunk in chunks {
-            all.extend_from_slice(chunk);
-        }
-        Ok(Some(all))
+        // A stream that waits keeps no array of chunks: it lives for one poll.
+        let read = poll_fn(|cx| {
+            let mut chunks = [const { Bytes::new() }; CHUNKS];
+            let polled = pin!(self.0.read_chunks(&mut chunks)).poll(cx);
+            polled.map_ok(|count| count.map(|count| joined(&mut chunks[..count])))
+        });
+        read.await.map_err(|error| match error {
+            quinn::ReadError::Reset(code) => StreamError::Reset(code.into_inner()),
+            quinn::ReadError::ConnectionLost(_)
+            | quinn::ReadError::ClosedStream
+            | quinn::ReadError::IllegalOrderedRead
+            | quinn::ReadError::ZeroRttRejected => StreamError::LinkLost,
+        })
     }
 
     fn stop(&mut self, code: u64) {
         let _ = self.0.stop(VarInt::from_u64(code).unwrap_or(VarInt::MAX));
     }
+}
+
+fn joined(chunks: &mut [Bytes]) -> BytesMut {
+    if let [chunk] = chunks {
+        return BytesMut::from(std::mem::take(chunk));
+    }
+    let mut all = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+    for chunk in chunks {
+        all.extend_from_slice(chunk);
+    }
+    all
 }
 
 fn lost(error: ConnectionError) -> LinkError {
