@@ -81,14 +81,18 @@ pub async fn keep<O: Outside>(
 
 /// Takes the links of others until the endpoint is closed.
 pub async fn accept<O: Outside>(services: Rc<Services<QuicLink, O>>, endpoint: QuicEndpoint) {
+    // Every link that others began counts, also those whose handshake is under
+    // way and several with one peer.
+    let open = Rc::new(());
     while let Some(incoming) = endpoint.accept().await {
-        if services.mesh.peers().len() >= MAX_LINKS {
+        if Rc::strong_count(&open) > MAX_LINKS {
             services.troubles.note(Code::Overloaded, "link refused");
             incoming.refuse();
             continue;
         }
-        let services = services.clone();
+        let (services, open) = (services.clone(), open.clone());
         spawn_local(async move {
+            let _open = open;
             match timeout(DIAL_TIMEOUT, QuicEndpoint::handshake(incoming)).await {
                 Ok(Ok(link)) => serve_link(services.clone(), link).await,
                 Ok(Err(error)) => {
@@ -109,14 +113,23 @@ async fn serve_link<O: Outside>(services: Rc<Services<QuicLink, O>>, link: QuicL
     let peer = link.peer();
     tracing::info!(event = "link-up", peer = %peer.short(), address = %link.remote_address());
     services.mesh.insert(link.clone());
+    share_windows(&services);
     tokio::select! {
         () = serve::link(services.clone(), link.clone()) => {}
         () = silence(&link) => link.close("silent"),
         _ = link.closed() => {}
     }
     services.mesh.remove(&link);
+    share_windows(&services);
     let reason = link.closed().await;
     tracing::info!(event = "link-down", peer = %peer.short(), %reason);
+}
+
+fn share_windows<O: Outside>(services: &Services<QuicLink, O>) {
+    let links = services.mesh.links();
+    for link in &links {
+        link.share_window(links.len());
+    }
 }
 
 /// Resolves when the peer has stopped answering.

@@ -20,8 +20,14 @@ use std::time::Duration;
 
 /// Bytes in flight or unread on one stream.
 const STREAM_WINDOW: u32 = 768 * 1024;
-/// Bytes in flight or unread on all streams of a link together.
+/// Bytes in flight or unread on all streams of a link together: what a few
+/// hundred flows that nobody reads may hold before they hold up the others, so
+/// it is large, and [`QuicLink::share_window`] divides it when links are many.
 const LINK_WINDOW: u32 = 1 << 30;
+/// Unread bytes that all links together may make us hold...
+const ALL_LINKS_WINDOW: u32 = 2 << 30;
+/// ...down to what one link needs to be of use.
+const LEAST_LINK_WINDOW: u32 = 16 << 20;
 /// Bytes that a link holds for sending or until acknowledged.
 const SEND_WINDOW: u64 = 16 << 20;
 const MAX_STREAMS: u32 = 65_536;
@@ -175,6 +181,12 @@ impl QuicLink {
         self.connection.remote_address()
     }
 
+    /// Sets the window of this link as one of so many.
+    pub fn share_window(&self, links: usize) {
+        self.connection
+            .set_receive_window(VarInt::from_u32(window_of(links)));
+    }
+
     pub fn stats(&self) -> quinn::ConnectionStats {
         self.connection.stats()
     }
@@ -291,6 +303,12 @@ impl LinkRecv for QuicRecv {
     }
 }
 
+/// What each of so many links may make us hold, in bytes.
+fn window_of(links: usize) -> u32 {
+    let links = u32::try_from(links).unwrap_or(u32::MAX).max(1);
+    (ALL_LINKS_WINDOW / links).clamp(LEAST_LINK_WINDOW, LINK_WINDOW)
+}
+
 fn joined(chunks: &mut [Bytes]) -> BytesMut {
     if let [chunk] = chunks {
         return BytesMut::from(std::mem::take(chunk));
@@ -304,4 +322,17 @@ fn joined(chunks: &mut [Bytes]) -> BytesMut {
 
 fn lost(error: ConnectionError) -> LinkError {
     LinkError::Lost(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_share_what_they_may_make_us_hold() {
+        assert_eq!(window_of(0), LINK_WINDOW);
+        assert_eq!(window_of(2), LINK_WINDOW);
+        assert_eq!(window_of(8), ALL_LINKS_WINDOW / 8);
+        assert_eq!(window_of(1_000_000), LEAST_LINK_WINDOW);
+    }
 }
