@@ -45,7 +45,6 @@ pub async fn run<D: PacketDevice + AsFd + AsRawFd>(
         if drained && let Some(ready) = &mut readable {
             ready.clear_ready_matching(Ready::READABLE);
         }
-        drop(readable);
         let now = apps.now();
         apps.with(|stack| stack.handle_timeout(now));
         apps.dispatch(&mut arrivals);
