@@ -186,9 +186,17 @@ impl<L: Link, O: Outside> Entry<L, O> {
         };
         flow.named(&target.destination);
         let end = match self.way {
-            Way::Direct => direct::tcp(&self, &app, &flow, &target.destination).await,
+            // In boxes, so that a flow pays for its own way only.
+            Way::Direct => Box::pin(direct::tcp(&self, &app, &flow, &target.destination)).await,
             Way::Mesh { hops } => {
-                over_mesh::tcp(&self, &app, &flow, &target.destination, hops).await
+                Box::pin(over_mesh::tcp(
+                    &self,
+                    &app,
+                    &flow,
+                    &target.destination,
+                    hops,
+                ))
+                .await
             }
         };
         drop(app);

@@ -34,7 +34,7 @@ pub(super) async fn open<L: Link, O: Outside>(
     hops: u8,
     avoid: &[NodeId],
     target: Target,
-) -> Result<Circuit<L>, Failure> {
+) -> Result<Box<Circuit<L>>, Failure> {
     let path = choose(entry, hops, avoid)?;
     let ids: Vec<NodeId> = path.iter().map(|hop| hop.id).collect();
     let first = ids.first().copied().ok_or(Code::NoRoute)?;
@@ -53,14 +53,14 @@ pub(super) async fn open<L: Link, O: Outside>(
     let mut sender = Sender::new(send, sealer, layers.forward);
     let preamble = sender.preamble(setup.as_bytes());
     sender.forward(&Forward::Open(target))?;
-    Ok(Circuit {
+    Ok(Box::new(Circuit {
         link,
         sender,
         receiver: Receiver::new(recv, opener, layers.backward, BytesMut::new()),
         keys,
         path: ids,
         preamble: Some(preamble),
-    })
+    }))
 }
 
 /// Opens a circuit that asks for nothing and waits until its exit says so.

@@ -230,7 +230,7 @@ async fn ask_exits<L: Link, O: Outside>(
 }
 
 async fn ask_exit<L: Link>(
-    mut circuit: circuit::Circuit<L>,
+    mut circuit: Box<circuit::Circuit<L>>,
     question: &Question,
 ) -> Result<Vec<u8>, Failure> {
     circuit

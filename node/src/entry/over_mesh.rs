@@ -54,7 +54,7 @@ pub(super) async fn tcp<L: Link, O: Outside>(
     let mut last: Option<Failure> = None;
     for _ in 0..ATTEMPTS {
         let target = Target::Tcp(destination.clone());
-        let circuit = match circuit::open(entry, hops, &avoid, target).await {
+        let mut circuit = match circuit::open(entry, hops, &avoid, target).await {
             Ok(circuit) => circuit,
             Err(failure) => {
                 // That nothing is left to try says less than why the others failed.
@@ -63,8 +63,10 @@ pub(super) async fn tcp<L: Link, O: Outside>(
             }
         };
         flow.routed(&circuit.path);
-        let path = circuit.path.clone();
-        match carry(app, flow, circuit, &first).await {
+        let carried = carry(app, flow, &mut circuit, &first).await;
+        let path = std::mem::take(&mut circuit.path);
+        drop(circuit);
+        match carried {
             Ok(()) => {
                 entry.served_well(&path);
                 app.release();
@@ -164,25 +166,25 @@ impl From<AppGone> for End {
 async fn carry<L: Link>(
     app: &AppTcp,
     flow: &Flow,
-    circuit: Circuit<L>,
+    circuit: &mut Circuit<L>,
     first: &RefCell<First>,
 ) -> Result<(), End> {
     let Circuit {
-        mut sender,
-        mut receiver,
+        sender,
+        receiver,
         preamble,
         ..
     } = circuit;
     let result = {
         let up = async {
-            let result = upward(app, flow, &mut sender, preamble, first).await;
+            let result = upward(app, flow, sender, preamble.take(), first).await;
             if let Err(End::Broken(_) | End::NotOpened(_)) = result {
                 // The exit has stopped reading; why it did is on its way.
                 tokio::time::sleep(LAST_WORD).await;
             }
             result
         };
-        let down = downward(app, flow, &mut receiver, first);
+        let down = downward(app, flow, receiver, first);
         tokio::select! {
             biased;
             ended = async { tokio::try_join!(up, down).map(|_| ()) } => ended,

@@ -151,7 +151,7 @@ impl<L: Link> Exchange<L> {
 
 async fn carry<L: Link>(
     app: &mut AppUdp,
-    circuit: Circuit<L>,
+    circuit: Box<Circuit<L>>,
     exchange: &Exchange<L>,
 ) -> Result<(), Failure> {
     let Circuit {
@@ -161,7 +161,7 @@ async fn carry<L: Link>(
         keys,
         preamble,
         ..
-    } = circuit;
+    } = *circuit;
     let id = sender.id();
     let datagrams = Rc::new(RefCell::new(OriginatorDatagrams::new(&keys)));
     let to_app = app.sender();
