@@ -261,9 +261,11 @@ impl LinkSend for MemorySend {
         let link = self.link.clone();
         async move {
             tokio::select! {
+                biased;
+                // Nothing crosses a link that is cut.
+                _ = link.closed() => StreamError::LinkLost,
                 code = stop.wait_for(Option::is_some) =>
                     StreamError::Stopped(code.ok().and_then(|code| *code).unwrap_or(0)),
-                _ = link.closed() => StreamError::LinkLost,
             }
         }
     }
