@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::subject::Subject;
 use super::{Case, Options, Row, report};
@@ -187,6 +187,9 @@ fn idle(subject: &Subject, count: usize, found: &mut dyn FnMut(Row)) -> Result<(
     std::io::BufReader::new(output).read_line(&mut line)?;
     let held: Measured = serde_json::from_str(&line).context("the holder reports")?;
     warn_of_failures(&held);
+    if held.failed > 0 {
+        bail!("only {} of {count} connections", held.count);
+    }
     thread::sleep(SETTLED);
     for ((label, before), (_, after)) in before.iter().zip(subject.memory()) {
         let each = after.saturating_sub(*before) as f64 / held.count.max(1) as f64;

@@ -13,6 +13,8 @@ use super::{Bulk, Measured, Wish};
 
 const BULK: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
+/// After so many failed connections no more are tried.
+const FAILURES: u64 = 3;
 /// Windows and buffers have grown by then.
 const WARM_UP: Duration = Duration::from_millis(400);
 
@@ -169,6 +171,9 @@ pub(super) fn idle(target: SocketAddr, count: usize, report: impl Fn(&Measured))
         match ask(target, Wish::Idle).with_context(|| format!("idle connection {number}")) {
             Ok(stream) => held.push(stream),
             Err(_) => measured.failed += 1,
+        }
+        if measured.failed == FAILURES {
+            break;
         }
     }
     measured.count = held.len() as u64;
