@@ -244,7 +244,9 @@ fn introduce(
             .filter(|(other, _)| *other != index)
             .map(|(_, text)| text.as_str())
             .collect();
-        node.set("neighbors", others.join(","));
+        if !others.is_empty() {
+            node.set("neighbors", others.join(","));
+        }
     }
     let first = if relays == 0 {
         &descriptors[..]
