@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use subject::Subject;
 
@@ -48,13 +48,16 @@ pub struct Options {
     /// How many idle connections are held
     #[arg(long, default_values_t = [1000, 10_000])]
     idle: Vec<usize>,
+    /// Measure nothing; write results.md anew from the results.json in this folder
+    #[arg(long, conflicts_with = "write")]
+    render: Option<PathBuf>,
     /// Write results.md and results.json into this folder
     #[arg(long)]
     write: Option<PathBuf>,
 }
 
 /// One measured value.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Row {
     pub case: String,
     pub subject: String,
@@ -66,6 +69,9 @@ pub struct Row {
 
 /// Measures all that `options` ask for, prints a table, and writes the results if asked to.
 pub fn run(options: &Options) -> Result<()> {
+    if let Some(folder) = &options.render {
+        return report::render(folder);
+    }
     let mut rows = Vec::new();
     for (name, hops) in subjects(options) {
         report::say(&format!("{name}, {hops} hops:"));

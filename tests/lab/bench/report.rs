@@ -20,7 +20,6 @@ pub(super) fn row(row: &Row) {
     ));
 }
 
-/// One line a case, one column a subject.
 pub(super) fn table(rows: &[Row]) {
     say(&markdown(rows));
 }
@@ -36,45 +35,84 @@ pub(super) fn write(folder: &Path, rows: &[Row]) -> Result<()> {
         folder.join("results.json"),
         format!("[\n{}\n]\n", json.join(",\n")),
     )?;
+    document(folder, rows)
+}
+
+/// Writes `results.md` from the `results.json` beside it.
+pub(super) fn render(folder: &Path) -> Result<()> {
+    let json =
+        fs::read_to_string(folder.join("results.json")).context("Failed to read results.json")?;
+    document(
+        folder,
+        &serde_json::from_str::<Vec<Row>>(&json).context("results.json is a list of rows")?,
+    )
+}
+
+fn document(folder: &Path, rows: &[Row]) -> Result<()> {
     let document = format!(
         "# Measured\n\n{}\n\nMade by `cargo xtask bench --write docs/bench`. All subjects ran in one run, each in a\n\
          laboratory of the same shape on one machine; ratios count, absolute values are that machine's.\n\n{}",
         machine(),
         markdown(rows)
     );
-    fs::write(folder.join("results.md"), document)?;
-    Ok(())
+    fs::write(folder.join("results.md"), document).context("Failed to write results.md")
 }
 
+/// A table of the subjects, then one of their processes, which are named `SUBJECT:PROCESS`.
 fn markdown(rows: &[Row]) -> String {
-    let mut columns: Vec<(String, u8)> = Vec::new();
+    let (processes, subjects): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| row.subject.contains(':'));
+    let mut text = grid(
+        &subjects,
+        |row| format!("{}, {} hops", row.subject, row.hops),
+        |row| row.case.clone(),
+    );
+    if !processes.is_empty() {
+        text.push_str("\nOf each process:\n\n");
+        text.push_str(&grid(
+            &processes,
+            |row| row.subject.split(':').nth(1).unwrap_or_default().to_owned(),
+            |row| {
+                format!(
+                    "{}, {}, {} hops",
+                    row.case,
+                    row.subject.split(':').next().unwrap_or_default(),
+                    row.hops
+                )
+            },
+        ));
+    }
+    text
+}
+
+/// One line a case, one column for each of what `column` names.
+fn grid(rows: &[&Row], column: impl Fn(&Row) -> String, line: impl Fn(&Row) -> String) -> String {
+    let mut columns: Vec<String> = Vec::new();
     let mut lines: Vec<(String, usize, String)> = Vec::new();
+    let place = |row: &Row| (line(row), row.streams, row.unit.clone());
     for row in rows {
-        let (column, line) = (
-            (row.subject.clone(), row.hops),
-            (row.case.clone(), row.streams, row.unit.clone()),
-        );
-        if !columns.contains(&column) {
-            columns.push(column);
+        if !columns.contains(&column(row)) {
+            columns.push(column(row));
         }
-        if !lines.contains(&line) {
-            lines.push(line);
+        if !lines.contains(&place(row)) {
+            lines.push(place(row));
         }
     }
     let mut text = String::from("| case | streams | unit |");
-    for (subject, hops) in &columns {
-        let _ = write!(text, " {subject}, {hops} hops |");
+    for name in &columns {
+        let _ = write!(text, " {name} |");
     }
     text.push_str("\n|---|---|---|");
     text.push_str(&"---:|".repeat(columns.len()));
     text.push('\n');
-    for (case, streams, unit) in &lines {
+    for wanted in &lines {
+        let (case, streams, unit) = wanted;
         let _ = write!(text, "| {case} | {streams} | {unit} |");
-        for (subject, hops) in &columns {
-            let cell = rows.iter().find(|row| {
-                (&row.case, row.streams, &row.subject, row.hops) == (case, *streams, subject, *hops)
-            });
-            match cell {
+        for name in &columns {
+            match rows
+                .iter()
+                .find(|row| place(row) == *wanted && column(row) == *name)
+            {
                 Some(row) if row.value >= 100.0 => drop(write!(text, " {:.0} |", row.value)),
                 Some(row) => drop(write!(text, " {:.2} |", row.value)),
                 None => text.push_str(" |"),
