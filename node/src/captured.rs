@@ -149,10 +149,15 @@ impl Owners for Asker {
 
 fn app(owner: FlowOwner) -> App {
     let path = owner.path.to_string_lossy();
+    // A process that ended meanwhile has no name left, but its program has.
+    let name = match owner.path.file_name() {
+        Some(file) if owner.name.is_empty() => file.to_string_lossy().into_owned(),
+        Some(_) | None => owner.name,
+    };
     App {
         pid: owner.pid,
         uid: owner.uid,
-        name: owner.name,
+        name,
         path: (!path.is_empty()).then(|| path.into_owned()),
     }
 }
