@@ -174,7 +174,8 @@ impl Authority {
         })
     }
 
-    /// One authority with the public network's parameters for congestion control.
+    /// One authority, with parameters for congestion control and scheduling that are nearer to the public
+    /// network's than a test network's are.
     fn settings(&self) -> String {
         format!(
             "DirPort {}:{DIR_PORT}\nAuthoritativeDirectory 1\nV3AuthoritativeDirectory 1\n\
@@ -185,7 +186,8 @@ impl Authority {
              TestingDirAuthVoteHSDir *\nTestingMinExitFlagThreshold 0\n\
              ConsensusParams cc_alg=2 cc_cwnd_full_gap=4 cc_cwnd_full_minpct=25 cc_cwnd_inc=1 \
              cc_cwnd_inc_rate=31 cc_cwnd_min=124 cc_sscap_exit=600 cc_vegas_alpha_exit=186 \
-             cc_vegas_delta_exit=310\n",
+             cc_vegas_beta_exit=248 cc_vegas_gamma_exit=186 cc_vegas_delta_exit=310 \
+             KISTSchedRunInterval=2\n",
             self.host.v4()
         )
     }
