@@ -11,8 +11,12 @@ use masq_core::identity::NodeId;
 use std::future::Future;
 
 pub mod memory;
+mod messages;
 pub mod quic;
 mod tls;
+
+/// The longest message between two neighbors (W-8.5), in bytes.
+pub const MAX_MESSAGE: usize = 64 * 1024;
 
 /// Why a stream ended early. Codes are those of `docs/wire.md`; they travel
 /// from hop to hop, so they say no more than a relay may know.
@@ -32,6 +36,8 @@ pub enum LinkError {
     Lost(String),
     #[error("the peer carries no datagrams of this size")]
     DatagramTooLarge,
+    #[error("a message of {0} bytes, at most {MAX_MESSAGE} are allowed")]
+    MessageTooLong(u32),
     #[error("the peer is not the Node that its descriptor names")]
     WrongPeer,
     #[error("could not connect: {0}")]
@@ -73,6 +79,12 @@ pub trait Link: Clone + 'static {
     fn max_datagram(&self) -> Option<usize>;
     fn send_datagram(&self, data: Bytes) -> Result<(), LinkError>;
     fn read_datagram(&self) -> impl Future<Output = Result<Bytes, LinkError>>;
+    /// Sends a message to the neighbor itself, beside all circuits; they arrive
+    /// whole and in order. Waits until the peer's window has taken it. One that
+    /// is cancelled ends the messages of this link.
+    fn send_message(&self, message: Bytes) -> impl Future<Output = Result<(), LinkError>>;
+    /// The neighbor's next message, of [`MAX_MESSAGE`] bytes at most. Cancel safe.
+    fn read_message(&self) -> impl Future<Output = Result<Bytes, LinkError>>;
     /// Resolves once the link is gone, with the reason.
     fn closed(&self) -> impl Future<Output = LinkError>;
     fn close(&self, reason: &str);

@@ -2,7 +2,7 @@
 //! runtime's (possibly virtual) time, the same windows as a real link, and a
 //! switch that cuts it.
 
-use super::{Link, LinkError, LinkRecv, LinkSend, StreamError};
+use super::{Link, LinkError, LinkRecv, LinkSend, MAX_MESSAGE, StreamError};
 use bytes::{Bytes, BytesMut};
 use masq_core::identity::NodeId;
 use std::cell::{Cell, RefCell};
@@ -17,6 +17,8 @@ const WINDOW: usize = 256 * 1024;
 const LARGEST_DATAGRAM: usize = 1_350;
 const DATAGRAMS: usize = 256;
 const STREAMS: usize = 4_096;
+/// Messages in flight or unread.
+const MESSAGES: usize = 64;
 
 /// The two ends of a new link between `a` and `b`: the first is `a`'s.
 pub fn pair(a: NodeId, b: NodeId, latency: Duration) -> (MemoryLink, MemoryLink) {
@@ -24,25 +26,39 @@ pub fn pair(a: NodeId, b: NodeId, latency: Duration) -> (MemoryLink, MemoryLink)
     let (streams_to_b, at_b) = mpsc::channel(STREAMS);
     let (datagrams_to_a, datagrams_at_a) = mpsc::channel(DATAGRAMS);
     let (datagrams_to_b, datagrams_at_b) = mpsc::channel(DATAGRAMS);
+    let (messages_to_a, messages_at_a) = mpsc::channel(MESSAGES);
+    let (messages_to_b, messages_at_b) = mpsc::channel(MESSAGES);
     let (cut, _) = watch::channel(false);
     let cut = Rc::new(cut);
     let next = Rc::new(Cell::new(0));
-    let end = |peer, streams, incoming, datagrams, arriving| MemoryLink {
+    let end = |peer, streams, incoming, datagrams, messages| MemoryLink {
         inner: Rc::new(Inner {
             peer,
             latency,
             streams,
             incoming: tokio::sync::Mutex::new(incoming),
-            datagrams,
-            arriving: tokio::sync::Mutex::new(arriving),
+            datagrams: Lane::new(datagrams),
+            messages: Lane::new(messages),
             cut: cut.clone(),
             next: next.clone(),
             carried: Cell::new(0),
         }),
     };
     (
-        end(b, streams_to_b, at_a, datagrams_to_b, datagrams_at_a),
-        end(a, streams_to_a, at_b, datagrams_to_a, datagrams_at_b),
+        end(
+            b,
+            streams_to_b,
+            at_a,
+            (datagrams_to_b, datagrams_at_a),
+            (messages_to_b, messages_at_a),
+        ),
+        end(
+            a,
+            streams_to_a,
+            at_b,
+            (datagrams_to_a, datagrams_at_b),
+            (messages_to_a, messages_at_b),
+        ),
     )
 }
 
@@ -57,11 +73,41 @@ struct Inner {
     latency: Duration,
     streams: mpsc::Sender<(MemorySend, MemoryRecv)>,
     incoming: tokio::sync::Mutex<mpsc::Receiver<(MemorySend, MemoryRecv)>>,
-    datagrams: mpsc::Sender<(Instant, Bytes)>,
-    arriving: tokio::sync::Mutex<mpsc::Receiver<(Instant, Bytes)>>,
+    datagrams: Lane,
+    messages: Lane,
     cut: Rc<watch::Sender<bool>>,
     next: Rc<Cell<u64>>,
     carried: Cell<u64>,
+}
+
+/// Whole pieces of data to the peer and from it, each with its time of arrival.
+#[derive(Debug)]
+struct Lane {
+    outgoing: mpsc::Sender<Timed>,
+    incoming: tokio::sync::Mutex<(mpsc::Receiver<Timed>, Option<Timed>)>,
+}
+
+type Timed = (Instant, Bytes);
+
+impl Lane {
+    fn new((outgoing, incoming): (mpsc::Sender<Timed>, mpsc::Receiver<Timed>)) -> Self {
+        Self {
+            outgoing,
+            incoming: tokio::sync::Mutex::new((incoming, None)),
+        }
+    }
+
+    /// Cancel safe: what waits for its time is kept.
+    async fn next(&self) -> Option<Bytes> {
+        let mut incoming = self.incoming.lock().await;
+        let (queue, held) = &mut *incoming;
+        if held.is_none() {
+            *held = queue.recv().await;
+        }
+        let due = held.as_ref()?.0;
+        tokio::time::sleep_until(due).await;
+        held.take().map(|(_, data)| data)
+    }
 }
 
 impl MemoryLink {
@@ -131,18 +177,39 @@ impl Link for MemoryLink {
         let _ = self
             .inner
             .datagrams
+            .outgoing
             .try_send((Instant::now() + self.inner.latency, data));
         Ok(())
     }
 
     async fn read_datagram(&self) -> Result<Bytes, LinkError> {
-        let mut arriving = self.inner.arriving.lock().await;
-        let (due, data) = tokio::select! {
-            datagram = arriving.recv() => datagram.ok_or_else(Self::lost)?,
-            error = self.closed() => return Err(error),
-        };
-        tokio::time::sleep_until(due).await;
-        Ok(data)
+        tokio::select! {
+            datagram = self.inner.datagrams.next() => datagram.ok_or_else(Self::lost),
+            error = self.closed() => Err(error),
+        }
+    }
+
+    async fn send_message(&self, message: Bytes) -> Result<(), LinkError> {
+        if message.len() > MAX_MESSAGE {
+            let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+            return Err(LinkError::MessageTooLong(length));
+        }
+        if self.is_cut() {
+            return Err(Self::lost());
+        }
+        let item = (Instant::now() + self.inner.latency, message);
+        tokio::select! {
+            sent = self.inner.messages.outgoing.send(item) => sent.map_err(|_| Self::lost()),
+            error = self.closed() => Err(error),
+        }
+    }
+
+    async fn read_message(&self) -> Result<Bytes, LinkError> {
+        tokio::select! {
+            biased;
+            error = self.closed() => Err(error),
+            message = self.inner.messages.next() => message.ok_or_else(Self::lost),
+        }
     }
 
     async fn closed(&self) -> LinkError {

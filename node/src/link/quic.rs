@@ -5,6 +5,7 @@
 //! taken, which is what bounds a relay's memory for each circuit; a link holds
 //! `LINK_WINDOW` over all its streams.
 
+use super::messages::Messages;
 use super::tls::{Credentials, TlsError, peer_id};
 use super::{Link, LinkError, LinkRecv, LinkSend, StreamError};
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,7 @@ use rustls::pki_types::CertificateDer;
 use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +151,7 @@ fn transport() -> TransportConfig {
         .receive_window(VarInt::from_u32(LINK_WINDOW))
         .send_window(SEND_WINDOW)
         .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(1))
         .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .keep_alive_interval(Some(KEEP_ALIVE))
@@ -165,6 +167,7 @@ fn transport() -> TransportConfig {
 pub struct QuicLink {
     connection: quinn::Connection,
     peer: NodeId,
+    messages: Rc<Messages>,
 }
 
 impl QuicLink {
@@ -174,7 +177,11 @@ impl QuicLink {
             .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
             .and_then(|chain| peer_id(&chain))
             .ok_or(LinkError::WrongPeer)?;
-        Ok(Self { connection, peer })
+        Ok(Self {
+            connection,
+            peer,
+            messages: Rc::default(),
+        })
     }
 
     pub fn remote_address(&self) -> SocketAddr {
@@ -225,6 +232,14 @@ impl Link for QuicLink {
 
     async fn read_datagram(&self) -> Result<Bytes, LinkError> {
         self.connection.read_datagram().await.map_err(lost)
+    }
+
+    async fn send_message(&self, message: Bytes) -> Result<(), LinkError> {
+        self.messages.send(&self.connection, message).await
+    }
+
+    async fn read_message(&self) -> Result<Bytes, LinkError> {
+        self.messages.read(&self.connection).await
     }
 
     async fn closed(&self) -> LinkError {
@@ -320,7 +335,7 @@ fn joined(chunks: &mut [Bytes]) -> BytesMut {
     all
 }
 
-fn lost(error: ConnectionError) -> LinkError {
+pub(super) fn lost(error: ConnectionError) -> LinkError {
     LinkError::Lost(error.to_string())
 }
 

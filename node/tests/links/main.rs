@@ -9,6 +9,8 @@
     reason = "a helper that cannot do its work has failed the test"
 )]
 
+mod messages;
+
 use bytes::Bytes;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::identity::{Identity, NodeId, Validity};
