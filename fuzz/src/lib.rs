@@ -16,7 +16,7 @@ mod text;
 pub use circuit::{datagram_open, frame_open, onion_open};
 pub use names::{dns_answer, dns_query, names_restore, sniff};
 pub use packets::stack_packet;
-pub use text::{config_parse, descriptor_parse, identity_file, record_json};
+pub use text::{config_parse, descriptor_parse, identity_file, record_bytes, record_json};
 
 /// Every target by its name, which is also the name of its corpus.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
@@ -25,6 +25,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("datagram_open", datagram_open),
     ("descriptor_parse", descriptor_parse),
     ("record_json", record_json),
+    ("record_bytes", record_bytes),
     ("identity_file", identity_file),
     ("config_parse", config_parse),
     ("dns_query", dns_query),

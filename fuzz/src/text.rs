@@ -30,6 +30,17 @@ pub fn record_json(data: &[u8]) {
     }
 }
 
+/// Reads a record as it comes from a neighbor.
+pub fn record_bytes(data: &[u8]) {
+    if let Ok(record) = NodeRecord::from_bytes(data) {
+        assert_eq!(record.to_bytes(), data);
+        assert_eq!(
+            NodeRecord::peek(data),
+            Some((record.id(), record.version()))
+        );
+    }
+}
+
 /// Reads a Node's own identity file.
 pub fn identity_file(data: &[u8]) {
     if let Ok(identity) = Identity::from_bytes(data) {

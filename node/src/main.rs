@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use masq_core::config::{LogLevel, NodeConfig};
 use masq_core::descriptor::Descriptor;
-use masq_core::record::{Content, NodeRecord, Roles};
+use masq_core::record::{Content, NodeRecord, Rates, Roles};
 use masq_node::{clock, identity_file};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -111,12 +111,15 @@ fn record(config: &NodeConfig) -> Result<NodeRecord> {
     }
     neighbors.retain(|id| *id != identity.id());
     let content = Content {
-        version: now,
+        version: now * 1_000,
         roles: Roles {
             relay: config.relays(),
             exit: config.exit,
         },
+        accepts: config.listens(),
         country: start::country(config)?,
+        rates: Rates::default(),
+        earning: None,
         neighbors,
     };
     Ok(NodeRecord::sign(&identity, content)?)

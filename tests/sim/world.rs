@@ -9,7 +9,7 @@ use masq_core::fake_ip::FakeIps;
 use masq_core::identity::{Identity, NodeId, Validity};
 use masq_core::names::EntryDns;
 use masq_core::random::SystemRandom;
-use masq_core::record::{Content, NodeRecord, Roles};
+use masq_core::record::{Content, NodeRecord, Rates, Roles};
 use masq_node::app::Apps;
 use masq_node::entry::record::{FlowLog, NoOwners};
 use masq_node::entry::{Entry, Parts, Way};
@@ -126,7 +126,10 @@ impl World {
             let content = Content {
                 version: 1,
                 roles: node.roles,
+                accepts: true,
                 country: CountryCode::new("ZZ").unwrap(),
+                rates: Rates::default(),
+                earning: None,
                 neighbors: node.neighbors.clone(),
             };
             let record = NodeRecord::sign(node.services.identity(), content).unwrap();

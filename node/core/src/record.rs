@@ -11,12 +11,19 @@ use thiserror::Error;
 use crate::config::CountryCode;
 use crate::identity::{Identity, IdentityError, NodeId, OnionPublicKey, SignedOnionKey};
 
+mod bytes;
 mod json;
 #[cfg(test)]
 mod tests;
 
-/// The most neighbors in one record.
-pub const MAX_NEIGHBORS: usize = 64;
+/// The most neighbors in one record: those a Node takes, and some that come and go.
+pub const MAX_NEIGHBORS: usize = 16;
+
+/// The highest rate that is believed, in wei: one whole token for a byte or a service.
+pub const MAX_RATE: u64 = 1_000_000_000_000_000_000;
+
+/// The longest binary form, in bytes (W-7.5).
+pub const MAX_BYTES: usize = bytes::FIXED_LENGTH + 32 * MAX_NEIGHBORS;
 
 /// The longest JSON text that is looked at, in bytes.
 pub const MAX_JSON: usize = 8 * 1024;
@@ -30,6 +37,23 @@ pub struct Roles {
     pub exit: bool,
 }
 
+/// What a Node asks for its services, in wei of its chain's token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rates {
+    /// For each byte passed on.
+    pub routing_byte: u64,
+    /// For each package passed on.
+    pub routing_service: u64,
+    /// For each byte that leaves or enters the mesh.
+    pub exit_byte: u64,
+    /// For each package that leaves or enters the mesh.
+    pub exit_service: u64,
+}
+
+/// The account that a Node's earnings go to: 20 bytes, as on every EVM chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EarningAddress(pub [u8; 20]);
+
 /// A Node's verified statement about itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodeRecord {
@@ -42,12 +66,19 @@ pub struct NodeRecord {
 /// What a Node says of itself beside its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// Counts up with every change; of two records the higher one holds.
+    /// Counts up with every change; of two records the higher one holds. The unix time in
+    /// milliseconds, or one more than the last: so a Node that lost its state outranks its past.
     pub version: u64,
     /// What it offers.
     pub roles: Roles,
+    /// Takes links that others begin.
+    pub accepts: bool,
     /// The country it is in, `ZZ` when unknown.
     pub country: CountryCode,
+    /// What it asks for.
+    pub rates: Rates,
+    /// Whom to pay; nobody when absent.
+    pub earning: Option<EarningAddress>,
     /// The Nodes it is linked with; at most [`MAX_NEIGHBORS`], itself not among them.
     pub neighbors: Vec<NodeId>,
 }
@@ -114,6 +145,21 @@ impl NodeRecord {
         json::read(text)
     }
 
+    /// Reads the binary form (W-7.5) and verifies it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        bytes::read(bytes)
+    }
+
+    /// Whose record of which version the binary form claims to be; nothing is verified.
+    pub fn peek(bytes: &[u8]) -> Option<(NodeId, u64)> {
+        bytes::peek(bytes)
+    }
+
+    /// The binary form (W-7.5), at most [`MAX_BYTES`].
+    pub fn to_bytes(&self) -> Vec<u8> {
+        bytes::write(self)
+    }
+
     /// The record as one line of JSON, without the line end.
     pub fn to_json(&self) -> String {
         json::write(self)
@@ -140,6 +186,21 @@ impl NodeRecord {
     /// What it offers.
     pub fn roles(&self) -> Roles {
         self.content.roles
+    }
+
+    /// Whether it takes links that others begin.
+    pub fn accepts(&self) -> bool {
+        self.content.accepts
+    }
+
+    /// What it asks for.
+    pub fn rates(&self) -> Rates {
+        self.content.rates
+    }
+
+    /// Whom to pay.
+    pub fn earning(&self) -> Option<EarningAddress> {
+        self.content.earning
     }
 
     /// Where it is.
@@ -184,6 +245,18 @@ impl Content {
         if count > MAX_NEIGHBORS {
             return Err(RecordError::Neighbors { count });
         }
+        let rates = [
+            self.rates.routing_byte,
+            self.rates.routing_service,
+            self.rates.exit_byte,
+            self.rates.exit_service,
+        ];
+        if rates.iter().any(|rate| *rate > MAX_RATE) {
+            return Err(RecordError::Field {
+                field: "rates",
+                remedy: "at most 10^18 wei each",
+            });
+        }
         let ascending = self.neighbors.is_sorted_by(|one, next| one < next);
         if !ascending || self.neighbors.contains(id) {
             return Err(RecordError::Field {
@@ -196,20 +269,8 @@ impl Content {
 
     /// The canonical bytes (W-7.2): every record has exactly one form.
     fn signed_bytes(&self, id: &NodeId, onion: &SignedOnionKey) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(256 + 32 * self.neighbors.len());
-        bytes.extend_from_slice(TAG);
-        bytes.extend_from_slice(id.as_bytes());
-        bytes.extend_from_slice(onion.key().as_bytes());
-        bytes.extend_from_slice(&onion.validity().not_before().to_be_bytes());
-        bytes.extend_from_slice(&onion.validity().not_after().to_be_bytes());
-        bytes.extend_from_slice(onion.signature());
-        bytes.extend_from_slice(&self.version.to_be_bytes());
-        bytes.push(u8::from(self.roles.relay) | u8::from(self.roles.exit) << 1);
-        bytes.extend_from_slice(self.country.as_str().as_bytes());
-        bytes.push(u8::try_from(self.neighbors.len()).expect("at most MAX_NEIGHBORS"));
-        for neighbor in &self.neighbors {
-            bytes.extend_from_slice(neighbor.as_bytes());
-        }
+        let mut bytes = TAG.to_vec();
+        bytes::put(id, onion, self, &mut bytes);
         bytes
     }
 }
@@ -224,4 +285,4 @@ impl fmt::Debug for NodeRecord {
     }
 }
 
-const TAG: &[u8] = b"masq-record-v1\0";
+const TAG: &[u8] = b"masq-record-v2\0";

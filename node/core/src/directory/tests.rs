@@ -4,7 +4,7 @@ use super::*;
 use crate::config::CountryCode;
 use crate::identity::{Identity, Validity};
 use crate::random::SystemRandom;
-use crate::record::{Content, Roles};
+use crate::record::{Content, Rates, Roles};
 
 #[test]
 fn a_list_gives_its_records_and_names_its_bad_lines() {
@@ -155,7 +155,10 @@ impl Mesh {
         let content = Content {
             version,
             roles,
+            accepts: true,
             country: CountryCode::new(country).unwrap(),
+            rates: Rates::default(),
+            earning: None,
             neighbors: neighbors
                 .iter()
                 .map(|neighbor| self.id(*neighbor))

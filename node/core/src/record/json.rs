@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, MAX_JSON, NodeRecord, RecordError, Roles};
+use super::{Content, EarningAddress, MAX_JSON, NodeRecord, Rates, RecordError, Roles};
 use crate::config::CountryCode;
 use crate::identity::{NodeId, OnionPublicKey, SignedOnionKey, Validity};
 
@@ -19,9 +19,21 @@ struct Json {
     onion_signature: String,
     version: u64,
     roles: Vec<Role>,
+    accepts: bool,
     country: String,
+    rates: JsonRates,
+    earning: Option<String>,
     neighbors: Vec<String>,
     signature: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonRates {
+    routing_byte: u64,
+    routing_service: u64,
+    exit_byte: u64,
+    exit_service: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +45,7 @@ enum Role {
 
 pub(super) fn write(record: &NodeRecord) -> String {
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let roles = record.roles();
+    let (roles, rates) = (record.roles(), record.rates());
     let offered = [(roles.relay, Role::Relay), (roles.exit, Role::Exit)];
     let json = Json {
         id: record.id.to_string(),
@@ -46,7 +58,15 @@ pub(super) fn write(record: &NodeRecord) -> String {
             .into_iter()
             .filter_map(|(offers, role)| offers.then_some(role))
             .collect(),
+        accepts: record.accepts(),
         country: record.country().to_string(),
+        rates: JsonRates {
+            routing_byte: rates.routing_byte,
+            routing_service: rates.routing_service,
+            exit_byte: rates.exit_byte,
+            exit_service: rates.exit_service,
+        },
+        earning: record.earning().map(|address| encode(&address.0)),
         neighbors: record.neighbors().iter().map(NodeId::to_string).collect(),
         signature: encode(&record.signature),
     };
@@ -76,7 +96,18 @@ pub(super) fn read(text: &str) -> Result<NodeRecord, RecordError> {
             relay: json.roles.contains(&Role::Relay),
             exit: json.roles.contains(&Role::Exit),
         },
+        accepts: json.accepts,
         country: country(&json.country)?,
+        rates: Rates {
+            routing_byte: json.rates.routing_byte,
+            routing_service: json.rates.routing_service,
+            exit_byte: json.rates.exit_byte,
+            exit_service: json.rates.exit_service,
+        },
+        earning: match &json.earning {
+            Some(text) => Some(EarningAddress(bytes("earning", text)?)),
+            None => None,
+        },
         neighbors: json
             .neighbors
             .iter()

@@ -15,7 +15,15 @@ fn content(neighbors: usize) -> Content {
             relay: true,
             exit: false,
         },
+        accepts: false,
         country: CountryCode::new("CH").unwrap(),
+        rates: Rates {
+            routing_byte: 1,
+            routing_service: 2,
+            exit_byte: 3,
+            exit_service: 4,
+        },
+        earning: Some(EarningAddress([5; 20])),
         neighbors: (0..neighbors)
             .map(|number| NodeId::new([number as u8; 32]))
             .rev()
@@ -33,8 +41,24 @@ fn records_read_back() {
         let record = record(neighbors);
         let json = record.to_json();
         assert!(json.len() <= MAX_JSON && !json.contains('\n'));
-        assert_eq!(NodeRecord::from_json(&json), Ok(record));
+        assert_eq!(NodeRecord::from_json(&json).as_ref(), Ok(&record));
+
+        let bytes = record.to_bytes();
+        assert!(bytes.len() <= MAX_BYTES);
+        assert_eq!(NodeRecord::peek(&bytes), Some((record.id(), 7)));
+        assert_eq!(NodeRecord::from_bytes(&bytes), Ok(record));
     }
+}
+
+#[test]
+fn rates_without_measure_are_refused() {
+    let mut content = content(0);
+    content.rates.exit_byte = MAX_RATE + 1;
+    let refused = NodeRecord::sign(&identity(1), content);
+    assert!(matches!(
+        refused,
+        Err(RecordError::Field { field: "rates", .. })
+    ));
 }
 
 #[test]
@@ -61,13 +85,16 @@ fn a_record_tells_no_address_and_nothing_unknown() {
     assert_eq!(
         fields,
         [
+            "accepts",
             "country",
+            "earning",
             "id",
             "neighbors",
             "onion_key",
             "onion_not_after",
             "onion_not_before",
             "onion_signature",
+            "rates",
             "roles",
             "signature",
             "version"
@@ -86,6 +113,12 @@ fn any_other_content_is_not_authentic() {
         ("\"relay\"", "\"relay\",\"exit\""),
         ("\"relay\"", "\"exit\""),
         ("\"CH\"", "\"DE\""),
+        ("\"accepts\":false", "\"accepts\":true"),
+        ("\"routing_byte\":1", "\"routing_byte\":0"),
+        ("\"routing_service\":2", "\"routing_service\":0"),
+        ("\"exit_byte\":3", "\"exit_byte\":0"),
+        ("\"exit_service\":4", "\"exit_service\":0"),
+        ("BQUF", "BgUF"),
         ("_not_before\":1000", "_not_before\":999"),
         ("_not_after\":2000", "_not_after\":2001"),
     ] {
@@ -125,7 +158,7 @@ fn an_onion_key_of_another_node_is_not_authentic() {
 #[test]
 fn neighbors_are_bounded_ordered_and_others() {
     let many = NodeRecord::sign(&identity(1), content(MAX_NEIGHBORS + 1));
-    assert_eq!(many, Err(RecordError::Neighbors { count: 65 }));
+    assert_eq!(many, Err(RecordError::Neighbors { count: 17 }));
 
     let twice = Content {
         neighbors: vec![NodeId::new([1; 32]); 3],
@@ -178,6 +211,22 @@ fn what_is_wrong_is_named() {
 }
 
 proptest! {
+    #[test]
+    fn any_changed_bit_of_the_binary_form_is_refused(position: prop::sample::Index, bit in 0..8) {
+        let mut bytes = record(3).to_bytes();
+        let position = position.index(bytes.len());
+        bytes[position] ^= 1u8 << bit;
+        prop_assert!(NodeRecord::from_bytes(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_binary_form_of_another_length_is_refused(length in 0..MAX_BYTES + 40) {
+        let mut bytes = record(3).to_bytes();
+        prop_assume!(length != bytes.len());
+        bytes.resize(length, 0);
+        prop_assert!(NodeRecord::from_bytes(&bytes).is_err());
+    }
+
     #[test]
     fn any_changed_byte_is_refused_or_means_the_same(position: prop::sample::Index, byte: u8) {
         let record = record(3);
