@@ -21,6 +21,7 @@ pub mod identity;
 pub mod impersonate;
 pub mod layer;
 pub mod names;
+pub mod neighborhood;
 pub mod onion;
 pub mod random;
 pub mod record;
