@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("masq-capture", &[]),
     ("masq-stack", &[]),
     ("masq-core", &[]),
+    ("masq-ui-protocol", &[]),
     ("masq-platform-linux", &["masq-capture"]),
     ("masq-platform-macos", &["masq-capture"]),
     ("masq-platform-windows", &["masq-capture"]),
@@ -21,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "masq-platform-macos",
             "masq-platform-windows",
             "masq-stack",
+            "masq-ui-protocol",
         ],
     ),
     (
@@ -30,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "masq-platform-linux",
             "masq-platform-macos",
             "masq-platform-windows",
+            "masq-ui-protocol",
         ],
     ),
     ("masq-tests", &["masq-capture", "masq-core", "masq-stack"]),
@@ -37,7 +40,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that decide and do nothing else, so they reach no socket and no runtime, not even through others.
-const PURE: &[&str] = &["masq-capture", "masq-stack", "masq-core"];
+const PURE: &[&str] = &[
+    "masq-capture",
+    "masq-stack",
+    "masq-core",
+    "masq-ui-protocol",
+];
 const IMPURE: &[&str] = &[
     "async-std",
     "mio",
