@@ -46,7 +46,7 @@ pub enum Way {
 pub struct Entry<L: Link, O: Outside> {
     services: Rc<Services<L, O>>,
     way: Way,
-    directory: RefCell<Directory>,
+    directory: Rc<RefCell<Directory>>,
     dns: RefCell<EntryDns>,
     log: FlowLog,
     /// What this machine's own sockets may reach for its own apps.
@@ -74,7 +74,7 @@ impl<L: Link, O: Outside> std::fmt::Debug for Entry<L, O> {
 pub struct Parts<L: Link, O: Outside> {
     pub services: Rc<Services<L, O>>,
     pub way: Way,
-    pub directory: Directory,
+    pub directory: Rc<RefCell<Directory>>,
     pub dns: EntryDns,
     pub log: FlowLog,
     pub direct_policy: ExitPolicy,
@@ -97,7 +97,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
         Rc::new(Self {
             services: parts.services,
             way: parts.way,
-            directory: RefCell::new(parts.directory),
+            directory: parts.directory,
             dns: RefCell::new(parts.dns),
             log: parts.log,
             direct_policy: parts.direct_policy,

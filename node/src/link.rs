@@ -9,6 +9,7 @@
 use bytes::{Bytes, BytesMut};
 use masq_core::identity::NodeId;
 use std::future::Future;
+use std::net::SocketAddr;
 
 pub mod memory;
 mod messages;
@@ -67,6 +68,15 @@ pub trait LinkRecv: 'static {
     fn stop(&mut self, code: u64);
 }
 
+/// What a link's transport has sent and received, its own packets included.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Traffic {
+    pub sent_bytes: u64,
+    pub sent_packets: u64,
+    pub received_bytes: u64,
+    pub received_packets: u64,
+}
+
 /// An authenticated connection with one neighbor. Clones are the same link.
 pub trait Link: Clone + 'static {
     type Send: LinkSend;
@@ -90,4 +100,15 @@ pub trait Link: Clone + 'static {
     fn close(&self, reason: &str);
     /// Distinguishes a new link to a peer from an older one.
     fn serial(&self) -> usize;
+    fn remote_address(&self) -> SocketAddr;
+    /// Halves of streams that are in use at this end.
+    fn streams(&self) -> usize;
+    /// Bytes and packets that the transport has sent and received so far.
+    fn traffic(&self) -> Traffic;
+    /// Resolves when the peer lets what was sent go unanswered.
+    fn silent(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+    /// Sets the window of this link as one of so many.
+    fn share_window(&self, _links: usize) {}
 }

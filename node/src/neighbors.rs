@@ -21,11 +21,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const STEADY: Duration = Duration::from_secs(10);
 /// Links that others may have with us at one time.
 const MAX_LINKS: usize = 1_024;
-/// How often a link is asked whether its peer still answers.
-const PULSE: Duration = Duration::from_millis(250);
-/// A peer that lets packets go unanswered for this long is gone, whatever the
-/// transport still hopes; at least eight round trips, for long paths.
-const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// How long we wait for a neighbor that probably dials us: of two Nodes that
 /// both accept links, the one with the smaller id dials first, so that there is
@@ -116,7 +111,7 @@ async fn serve_link<O: Outside>(services: Rc<Services<QuicLink, O>>, link: QuicL
     share_windows(&services);
     tokio::select! {
         () = serve::link(services.clone(), link.clone()) => {}
-        () = silence(&link) => link.close("silent"),
+        () = link.silent() => link.close("silent"),
         _ = link.closed() => {}
     }
     services.mesh.remove(&link);
@@ -129,29 +124,5 @@ fn share_windows<O: Outside>(services: &Services<QuicLink, O>) {
     let links = services.mesh.links();
     for link in &links {
         link.share_window(links.len());
-    }
-}
-
-/// Resolves when the peer has stopped answering.
-async fn silence(link: &QuicLink) {
-    let mut received = link.stats().udp_rx.datagrams;
-    let mut sent = link.stats().udp_tx.datagrams;
-    let mut since: Option<Instant> = None;
-    loop {
-        sleep(PULSE).await;
-        let stats = link.stats();
-        if stats.udp_rx.datagrams != received {
-            received = stats.udp_rx.datagrams;
-            sent = stats.udp_tx.datagrams;
-            since = None;
-            continue;
-        }
-        if stats.udp_tx.datagrams == sent {
-            continue;
-        }
-        let began = *since.get_or_insert_with(Instant::now);
-        if began.elapsed() > SILENCE.max(stats.path.rtt * 8) {
-            return;
-        }
     }
 }

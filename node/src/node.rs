@@ -21,6 +21,7 @@ use masq_core::fake_ip::{self, FakeIps};
 use masq_core::identity::Identity;
 use masq_core::names::EntryDns;
 use masq_stack::Stack;
+use std::cell::RefCell;
 use std::fs;
 use std::future::Future;
 use std::net::{IpAddr, UdpSocket};
@@ -96,7 +97,7 @@ where
     let mut ended = std::pin::pin!(end_signal()?);
     let own_id = identity.id();
     tracing::info!(event = "starting", id = %own_id, mode = config.mode.name());
-    let directory = directory(&config, &identity)?;
+    let directory = Rc::new(RefCell::new(directory(&config, &identity)?));
     let endpoint = socket
         .map(|socket| QuicEndpoint::new(&identity, socket, config.listens()))
         .transpose()?;
@@ -254,7 +255,7 @@ fn entry<D>(
     config: &NodeConfig,
     data_directory: &Path,
     services: Rc<Services<QuicLink, Sockets>>,
-    directory: Directory,
+    directory: Rc<RefCell<Directory>>,
     capture: &Capture<D>,
 ) -> Result<Rc<Entry<QuicLink, Sockets>>> {
     let now = clock::now();

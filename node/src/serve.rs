@@ -10,8 +10,8 @@ use crate::trouble::Troubles;
 use bytes::BytesMut;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::Code;
-use masq_core::identity::{Identity, NodeId, OnionSecret};
-use masq_core::onion::{self, Opened, SETUP_LENGTH, Setup};
+use masq_core::identity::{Identity, NodeId};
+use masq_core::onion::{self, OnionError, Opened, SETUP_LENGTH, Setup};
 use masq_core::replay::ReplayCache;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -62,7 +62,7 @@ pub struct Services<L: Link, O: Outside> {
     seats: RefCell<HashMap<NodeId, usize>>,
     taken: Cell<usize>,
     limits: (usize, usize),
-    identity: Identity,
+    identity: RefCell<Rc<Identity>>,
     replay: RefCell<ReplayCache>,
     unix_time: fn() -> u64,
 }
@@ -80,7 +80,7 @@ impl<L: Link, O: Outside> Services<L, O> {
     /// `relays` and `exits` are the roles that this Node serves in;
     /// `unix_time` gives seconds.
     pub fn new(
-        identity: Identity,
+        identity: impl Into<Rc<Identity>>,
         mesh: Rc<Mesh<L>>,
         outside: Rc<O>,
         policy: ExitPolicy,
@@ -98,14 +98,19 @@ impl<L: Link, O: Outside> Services<L, O> {
             seats: RefCell::default(),
             taken: Cell::new(0),
             limits: (CIRCUITS_OF_A_NEIGHBOR, CIRCUITS),
-            identity,
+            identity: RefCell::new(identity.into()),
             replay: RefCell::new(ReplayCache::new(REMEMBERED)),
             unix_time,
         }
     }
 
-    pub fn identity(&self) -> &Identity {
-        &self.identity
+    pub fn identity(&self) -> Rc<Identity> {
+        self.identity.borrow().clone()
+    }
+
+    /// The same Node with other onion keys: from now on these open set-ups.
+    pub fn set_identity(&self, identity: Rc<Identity>) {
+        *self.identity.borrow_mut() = identity;
     }
 
     pub fn unix_time(&self) -> u64 {
@@ -139,15 +144,22 @@ impl<L: Link, O: Outside> Services<L, O> {
         })
     }
 
+    fn open(&self, setup: &Setup) -> Result<Opened, OnionError> {
+        let identity = self.identity.borrow();
+        onion::open(
+            &identity.id(),
+            identity.onion_secrets(),
+            &mut self.replay.borrow_mut(),
+            setup,
+            self.unix_time(),
+        )
+    }
+
     /// Tells a neighbor why its circuit is not served.
     fn refuse(&self, send: &mut L::Send, recv: &mut L::Recv, code: Code) {
         self.troubles.note(code, "circuit refused");
         send.reset(u64::from(code.number()));
         recv.stop(u64::from(code.number()));
-    }
-
-    fn onion_secrets(&self) -> &[OnionSecret] {
-        self.identity.onion_secrets()
     }
 }
 
@@ -206,13 +218,7 @@ async fn circuit<L: Link, O: Outside>(
         Ok(read) => read,
         Err(code) => return services.refuse(&mut send, &mut recv, code),
     };
-    let opened = onion::open(
-        &services.identity.id(),
-        services.onion_secrets(),
-        &mut services.replay.borrow_mut(),
-        &setup,
-        services.unix_time(),
-    );
+    let opened = services.open(&setup);
     drop(setup);
     let opened = match opened {
         Ok(opened) => opened,

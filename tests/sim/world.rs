@@ -18,6 +18,7 @@ use masq_node::link::memory::{self, MemoryLink};
 use masq_node::mesh::Mesh;
 use masq_node::serve::{self, Services};
 use masq_stack::Stack;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -132,7 +133,7 @@ impl World {
                 earning: None,
                 neighbors: node.neighbors.clone(),
             };
-            let record = NodeRecord::sign(node.services.identity(), content).unwrap();
+            let record = NodeRecord::sign(&node.services.identity(), content).unwrap();
             lines.push_str(&record.to_json());
             lines.push('\n');
         }
@@ -145,6 +146,7 @@ impl World {
         let mut directory = Directory::new(self.nodes[node].id());
         directory.load(&self.records()).unwrap();
         directory.set_links(&services.mesh.peers());
+        let directory = Rc::new(RefCell::new(directory));
         let way = if hops == 0 {
             Way::Direct
         } else {

@@ -2,11 +2,12 @@
 //! runtime's (possibly virtual) time, the same windows as a real link, and a
 //! switch that cuts it.
 
-use super::{Link, LinkError, LinkRecv, LinkSend, MAX_MESSAGE, StreamError};
+use super::{Link, LinkError, LinkRecv, LinkSend, MAX_MESSAGE, StreamError, Traffic};
 use bytes::{Bytes, BytesMut};
 use masq_core::identity::NodeId;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -22,6 +23,16 @@ const MESSAGES: usize = 64;
 
 /// The two ends of a new link between `a` and `b`: the first is `a`'s.
 pub fn pair(a: NodeId, b: NodeId, latency: Duration) -> (MemoryLink, MemoryLink) {
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    pair_between((a, nowhere), (b, nowhere), latency)
+}
+
+/// The same, each Node with the address that the other sees.
+pub fn pair_between(
+    (a, address_a): (NodeId, SocketAddr),
+    (b, address_b): (NodeId, SocketAddr),
+    latency: Duration,
+) -> (MemoryLink, MemoryLink) {
     let (streams_to_a, at_a) = mpsc::channel(STREAMS);
     let (streams_to_b, at_b) = mpsc::channel(STREAMS);
     let (datagrams_to_a, datagrams_at_a) = mpsc::channel(DATAGRAMS);
@@ -31,9 +42,11 @@ pub fn pair(a: NodeId, b: NodeId, latency: Duration) -> (MemoryLink, MemoryLink)
     let (cut, _) = watch::channel(false);
     let cut = Rc::new(cut);
     let next = Rc::new(Cell::new(0));
-    let end = |peer, streams, incoming, datagrams, messages| MemoryLink {
+    let streams_in_use = Rc::new(());
+    let end = |(peer, remote), streams, incoming, datagrams, messages| MemoryLink {
         inner: Rc::new(Inner {
             peer,
+            remote,
             latency,
             streams,
             incoming: tokio::sync::Mutex::new(incoming),
@@ -42,18 +55,20 @@ pub fn pair(a: NodeId, b: NodeId, latency: Duration) -> (MemoryLink, MemoryLink)
             cut: cut.clone(),
             next: next.clone(),
             carried: Cell::new(0),
+            said: Cell::new(0),
+            streams_in_use: streams_in_use.clone(),
         }),
     };
     (
         end(
-            b,
+            (b, address_b),
             streams_to_b,
             at_a,
             (datagrams_to_b, datagrams_at_a),
             (messages_to_b, messages_at_a),
         ),
         end(
-            a,
+            (a, address_a),
             streams_to_a,
             at_b,
             (datagrams_to_a, datagrams_at_b),
@@ -70,6 +85,7 @@ pub struct MemoryLink {
 #[derive(Debug)]
 struct Inner {
     peer: NodeId,
+    remote: SocketAddr,
     latency: Duration,
     streams: mpsc::Sender<(MemorySend, MemoryRecv)>,
     incoming: tokio::sync::Mutex<mpsc::Receiver<(MemorySend, MemoryRecv)>>,
@@ -78,6 +94,8 @@ struct Inner {
     cut: Rc<watch::Sender<bool>>,
     next: Rc<Cell<u64>>,
     carried: Cell<u64>,
+    said: Cell<u64>,
+    streams_in_use: Rc<()>,
 }
 
 /// Whole pieces of data to the peer and from it, each with its time of arrival.
@@ -197,6 +215,8 @@ impl Link for MemoryLink {
         if self.is_cut() {
             return Err(Self::lost());
         }
+        let said = &self.inner.said;
+        said.set(said.get() + message.len() as u64);
         let item = (Instant::now() + self.inner.latency, message);
         tokio::select! {
             sent = self.inner.messages.outgoing.send(item) => sent.map_err(|_| Self::lost()),
@@ -225,6 +245,22 @@ impl Link for MemoryLink {
 
     fn serial(&self) -> usize {
         Rc::as_ptr(&self.inner.next) as usize
+    }
+
+    fn remote_address(&self) -> SocketAddr {
+        self.inner.remote
+    }
+
+    fn streams(&self) -> usize {
+        // Each end of the link holds one, and each half of a stream at either.
+        Rc::strong_count(&self.inner.streams_in_use).saturating_sub(2)
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            sent_bytes: self.inner.carried.get() + self.inner.said.get(),
+            ..Traffic::default()
+        }
     }
 }
 
@@ -258,12 +294,14 @@ fn half(id: u64, link: &MemoryLink) -> (MemorySend, MemoryRecv) {
             items,
             shared: shared.clone(),
             link: link.clone(),
+            _in_use: link.inner.streams_in_use.clone(),
         },
         MemoryRecv {
             arriving,
             held: RefCell::new(None),
             shared,
             link: link.clone(),
+            _in_use: link.inner.streams_in_use.clone(),
         },
     )
 }
@@ -275,6 +313,7 @@ pub struct MemorySend {
     items: mpsc::UnboundedSender<Item>,
     shared: Rc<Shared>,
     link: MemoryLink,
+    _in_use: Rc<()>,
 }
 
 impl std::fmt::Debug for MemorySend {
@@ -351,6 +390,7 @@ pub struct MemoryRecv {
     held: RefCell<Option<Item>>,
     shared: Rc<Shared>,
     link: MemoryLink,
+    _in_use: Rc<()>,
 }
 
 impl std::fmt::Debug for MemoryRecv {

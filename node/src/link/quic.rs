@@ -7,11 +7,13 @@
 
 use super::messages::Messages;
 use super::tls::{Credentials, TlsError, peer_id};
-use super::{Link, LinkError, LinkRecv, LinkSend, StreamError};
+use super::{Link, LinkError, LinkRecv, LinkSend, StreamError, Traffic};
 use bytes::{Bytes, BytesMut};
 use masq_core::identity::{Identity, NodeId};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
-use quinn::{ConnectionError, Endpoint, EndpointConfig, TransportConfig, VarInt};
+use quinn::{
+    ConnectionError, Endpoint, EndpointConfig, RecvStream, SendStream, TransportConfig, VarInt,
+};
 use rustls::pki_types::CertificateDer;
 use std::future::{Future, poll_fn};
 use std::net::{SocketAddr, UdpSocket};
@@ -19,6 +21,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// Bytes in flight or unread on one stream.
 const STREAM_WINDOW: u32 = 768 * 1024;
@@ -34,10 +37,17 @@ const LEAST_LINK_WINDOW: u32 = 16 << 20;
 const SEND_WINDOW: u64 = 16 << 20;
 const MAX_STREAMS: u32 = 65_536;
 const DATAGRAM_BUFFER: usize = 1 << 20;
-/// A link is silent at most this long before it is kept alive...
-const KEEP_ALIVE: Duration = Duration::from_millis(1_000);
-/// ...and is lost when nothing has come back for this long.
-const IDLE_TIMEOUT: Duration = Duration::from_millis(4_000);
+/// A link is silent at most this long before it is kept alive: 130 bytes on the
+/// wire, so it is not often, and a dead neighbor of whom nothing is wanted is
+/// noticed after so long. One of whom something is wanted is after [`SILENCE`].
+const KEEP_ALIVE: Duration = Duration::from_millis(4_000);
+/// The transport's own limit, for both directions.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(12_000);
+/// How often a link is asked whether its peer still answers.
+const PULSE: Duration = Duration::from_millis(100);
+/// A peer that lets packets go unanswered for this long is gone, whatever the
+/// transport still hopes; at least eight round trips, for long paths.
+const SILENCE: Duration = Duration::from_millis(800);
 /// Received packets that one read hands over at most.
 const CHUNKS: usize = 32;
 
@@ -114,7 +124,7 @@ impl QuicEndpoint {
             .await
             .map_err(|e| connect(e.to_string()))?;
         let link = QuicLink::new(connection)?;
-        if link.peer != peer {
+        if link.peer() != peer {
             link.close("wrong peer");
             return Err(LinkError::WrongPeer);
         }
@@ -164,10 +174,15 @@ fn transport() -> TransportConfig {
 }
 
 #[derive(Clone, Debug)]
-pub struct QuicLink {
+pub struct QuicLink(Rc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     connection: quinn::Connection,
     peer: NodeId,
-    messages: Rc<Messages>,
+    messages: Messages,
+    /// Held by each half of a stream.
+    streams: Rc<()>,
 }
 
 impl QuicLink {
@@ -177,25 +192,20 @@ impl QuicLink {
             .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
             .and_then(|chain| peer_id(&chain))
             .ok_or(LinkError::WrongPeer)?;
-        Ok(Self {
+        Ok(Self(Rc::new(Inner {
             connection,
             peer,
-            messages: Rc::default(),
-        })
+            messages: Messages::default(),
+            streams: Rc::default(),
+        })))
     }
 
-    pub fn remote_address(&self) -> SocketAddr {
-        self.connection.remote_address()
-    }
-
-    /// Sets the window of this link as one of so many.
-    pub fn share_window(&self, links: usize) {
-        self.connection
-            .set_receive_window(VarInt::from_u32(window_of(links)));
-    }
-
-    pub fn stats(&self) -> quinn::ConnectionStats {
-        self.connection.stats()
+    fn stream(&self, (send, recv): (SendStream, RecvStream)) -> (QuicSend, QuicRecv) {
+        let streams = &self.0.streams;
+        (
+            QuicSend(send, streams.clone()),
+            QuicRecv(recv, streams.clone()),
+        )
     }
 }
 
@@ -204,25 +214,25 @@ impl Link for QuicLink {
     type Recv = QuicRecv;
 
     fn peer(&self) -> NodeId {
-        self.peer
+        self.0.peer
     }
 
     async fn open(&self) -> Result<(QuicSend, QuicRecv), LinkError> {
-        let (send, recv) = self.connection.open_bi().await.map_err(lost)?;
-        Ok((QuicSend(send), QuicRecv(recv)))
+        let stream = self.0.connection.open_bi().await.map_err(lost)?;
+        Ok(self.stream(stream))
     }
 
     async fn accept(&self) -> Result<(QuicSend, QuicRecv), LinkError> {
-        let (send, recv) = self.connection.accept_bi().await.map_err(lost)?;
-        Ok((QuicSend(send), QuicRecv(recv)))
+        let stream = self.0.connection.accept_bi().await.map_err(lost)?;
+        Ok(self.stream(stream))
     }
 
     fn max_datagram(&self) -> Option<usize> {
-        self.connection.max_datagram_size()
+        self.0.connection.max_datagram_size()
     }
 
     fn send_datagram(&self, data: Bytes) -> Result<(), LinkError> {
-        self.connection.send_datagram(data).map_err(|e| match e {
+        self.0.connection.send_datagram(data).map_err(|e| match e {
             quinn::SendDatagramError::TooLarge
             | quinn::SendDatagramError::UnsupportedByPeer
             | quinn::SendDatagramError::Disabled => LinkError::DatagramTooLarge,
@@ -231,33 +241,83 @@ impl Link for QuicLink {
     }
 
     async fn read_datagram(&self) -> Result<Bytes, LinkError> {
-        self.connection.read_datagram().await.map_err(lost)
+        self.0.connection.read_datagram().await.map_err(lost)
     }
 
     async fn send_message(&self, message: Bytes) -> Result<(), LinkError> {
-        self.messages.send(&self.connection, message).await
+        self.0.messages.send(&self.0.connection, message).await
     }
 
     async fn read_message(&self) -> Result<Bytes, LinkError> {
-        self.messages.read(&self.connection).await
+        self.0.messages.read(&self.0.connection).await
     }
 
     async fn closed(&self) -> LinkError {
-        lost(self.connection.closed().await)
+        lost(self.0.connection.closed().await)
     }
 
     fn close(&self, reason: &str) {
-        self.connection
+        self.0
+            .connection
             .close(VarInt::from_u32(0), reason.as_bytes());
     }
 
     fn serial(&self) -> usize {
-        self.connection.stable_id()
+        self.0.connection.stable_id()
+    }
+
+    fn remote_address(&self) -> SocketAddr {
+        let address = self.0.connection.remote_address();
+        SocketAddr::new(address.ip().to_canonical(), address.port())
+    }
+
+    fn streams(&self) -> usize {
+        Rc::strong_count(&self.0.streams) - 1
+    }
+
+    fn traffic(&self) -> Traffic {
+        let stats = self.0.connection.stats();
+        Traffic {
+            sent_bytes: stats.udp_tx.bytes,
+            sent_packets: stats.udp_tx.datagrams,
+            received_bytes: stats.udp_rx.bytes,
+            received_packets: stats.udp_rx.datagrams,
+        }
+    }
+
+    async fn silent(&self) {
+        let mut heard = self.0.connection.stats();
+        let mut silence = Duration::ZERO;
+        let mut looked = Instant::now();
+        loop {
+            sleep(PULSE).await;
+            let now = self.0.connection.stats();
+            let since = looked.elapsed();
+            looked = Instant::now();
+            if now.udp_rx.datagrams != heard.udp_rx.datagrams {
+                (heard, silence) = (now, Duration::ZERO);
+            } else if demands(&now) != demands(&heard) {
+                // While this process had no processor it could not hear either.
+                silence += since.min(PULSE * 2);
+                if silence > SILENCE.max(now.path.rtt * 8) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn share_window(&self, links: usize) {
+        self.0
+            .connection
+            .set_receive_window(VarInt::from_u32(window_of(links)));
     }
 }
 
 #[derive(Debug)]
-pub struct QuicSend(quinn::SendStream);
+pub struct QuicSend(
+    SendStream,
+    #[expect(dead_code, reason = "is counted")] Rc<()>,
+);
 
 impl LinkSend for QuicSend {
     fn id(&self) -> u64 {
@@ -294,7 +354,10 @@ impl LinkSend for QuicSend {
 }
 
 #[derive(Debug)]
-pub struct QuicRecv(quinn::RecvStream);
+pub struct QuicRecv(
+    RecvStream,
+    #[expect(dead_code, reason = "is counted")] Rc<()>,
+);
 
 impl LinkRecv for QuicRecv {
     async fn read(&mut self) -> Result<Option<BytesMut>, StreamError> {
@@ -316,6 +379,22 @@ impl LinkRecv for QuicRecv {
     fn stop(&mut self, code: u64) {
         let _ = self.0.stop(VarInt::from_u64(code).unwrap_or(VarInt::MAX));
     }
+}
+
+/// Frames that were sent and that a peer must acknowledge. Acknowledgements are
+/// not among them: nobody answers those.
+fn demands(stats: &quinn::ConnectionStats) -> u64 {
+    let sent = &stats.frame_tx;
+    sent.ping
+        + sent.stream
+        + sent.datagram
+        + sent.crypto
+        + sent.reset_stream
+        + sent.stop_sending
+        + sent.max_data
+        + sent.max_stream_data
+        + sent.max_streams_bidi
+        + sent.max_streams_uni
 }
 
 /// What each of so many links may make us hold, in bytes.

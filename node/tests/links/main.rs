@@ -185,7 +185,7 @@ fn a_closed_link_ends_everything_at_the_other_side() {
 }
 
 #[test]
-fn a_link_to_nowhere_is_lost_within_seconds() {
+fn a_dead_neighbor_of_whom_nothing_is_wanted_is_noticed_within_seconds() {
     run(async {
         let (a, b) = (End::new(), End::new());
         let path = Path::to(b.address);
@@ -194,10 +194,45 @@ fn a_link_to_nowhere_is_lost_within_seconds() {
         let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
         let start = Instant::now();
 
+        sleep(Duration::from_millis(100)).await;
         path.cut.set(true);
 
-        tokio::join!(ours.closed(), theirs.closed());
+        tokio::join!(ours.silent(), theirs.silent());
         assert!(start.elapsed() < Duration::from_secs(6));
+    });
+}
+
+/// Nothing but acknowledgements may be on its way for long: they have no answer.
+#[test]
+fn a_link_where_nothing_happens_is_not_taken_for_dead() {
+    run(async {
+        let (ours, theirs) = join(&End::new(), &End::new()).await;
+        let (mut send, _recv) = ours.open().await.unwrap();
+        let speaks = async {
+            for _ in 0..4 {
+                send.write(Bytes::from_static(b"x")).await.unwrap();
+                sleep(Duration::from_millis(1_500)).await;
+            }
+        };
+        tokio::select! {
+            () = speaks => {}
+            () = ours.silent() => panic!("the speaker gave up"),
+            () = theirs.silent() => panic!("the listener gave up"),
+        }
+    });
+}
+
+#[test]
+fn a_link_knows_whether_streams_are_in_use() {
+    run(async {
+        let (ours, theirs) = join(&End::new(), &End::new()).await;
+        assert_eq!((ours.streams(), theirs.streams()), (0, 0));
+        let (mut send, recv) = ours.open().await.unwrap();
+        send.write(Bytes::from_static(b"x")).await.unwrap();
+        let accepted = theirs.accept().await.unwrap();
+        assert_eq!((ours.streams(), theirs.streams()), (2, 2));
+        drop((send, recv, accepted));
+        assert_eq!((ours.streams(), theirs.streams()), (0, 0));
     });
 }
 
