@@ -9,6 +9,7 @@ mod check;
 mod fuzz_replay;
 mod laboratory;
 mod setup;
+mod sim;
 mod steps;
 mod test;
 mod workspace;
@@ -35,6 +36,8 @@ enum Command {
     Test(test::Options),
     /// Measure, beside the direct path and the peers that are installed
     Bench(laboratory::Arguments),
+    /// Run thousands of Nodes in virtual time
+    Sim(sim::Arguments),
     /// Feed the committed fuzz corpora to their targets
     FuzzReplay,
     /// Format, lints, documents, dependency direction, licences, unused dependencies
@@ -57,6 +60,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo(arguments) => laboratory::run("demo", &arguments),
         Command::Test(options) => test::run(&options),
         Command::Bench(arguments) => laboratory::run("bench", &arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::FuzzReplay => fuzz_replay::run(),
         Command::Check => check::run(),
     }

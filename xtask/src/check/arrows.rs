@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("masq-tests", &["masq-capture", "masq-core", "masq-stack"]),
+    ("masq-meshsim", &["masq-core"]),
     ("xtask", &[]),
 ];
 
