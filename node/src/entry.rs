@@ -6,7 +6,7 @@ use crate::link::Link;
 use crate::outside::Outside;
 use crate::serve::Services;
 use crate::trouble::Troubles;
-use masq_core::config::CountryCode;
+use masq_core::config::ExitCountries;
 use masq_core::destination::Destination;
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
@@ -51,7 +51,7 @@ pub struct Entry<L: Link, O: Outside> {
     log: FlowLog,
     /// What this machine's own sockets may reach for its own apps.
     direct_policy: ExitPolicy,
-    exit_countries: Vec<CountryCode>,
+    exit_countries: ExitCountries,
     owners: Rc<dyn record::Owners>,
     next: Cell<u64>,
     /// Echo requests that wait for a reply.
@@ -78,8 +78,8 @@ pub struct Parts<L: Link, O: Outside> {
     pub dns: EntryDns,
     pub log: FlowLog,
     pub direct_policy: ExitPolicy,
-    /// Countries that exits must be in, the most wanted first; any when empty.
-    pub exit_countries: Vec<CountryCode>,
+    /// Countries that exits shall be in.
+    pub exit_countries: ExitCountries,
     pub owners: Rc<dyn record::Owners>,
     pub clock: fn() -> Instant,
 }

@@ -160,7 +160,7 @@ impl World {
             dns: EntryDns::new(FakeIps::new(1_000, 0, clock()), true),
             log: FlowLog::none(|| 0),
             direct_policy: ExitPolicy::new(true, &[], &[]),
-            exit_countries: Vec::new(),
+            exit_countries: Default::default(),
             owners: Rc::new(NoOwners),
             clock,
         });

@@ -9,15 +9,18 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+mod country;
 mod error;
 mod keys;
 mod reader;
 mod values;
 
+pub use country::{CountryCode, ExitCountries};
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{KEYS, Key};
-pub use values::{Chain, CountryCode, HopCount, LogLevel, Mode, Neighbor, Port, RealUser, TunName};
+pub use values::{Chain, HopCount, LogLevel, Mode, Neighbor, Port, RealUser, TunName};
 
+use crate::record::Rates;
 use reader::Reader;
 
 /// All that a Node is told before it starts.
@@ -55,8 +58,10 @@ pub struct NodeConfig {
     pub exit_blocked_ports: Vec<u16>,
     /// The country of this Node, which its record shows.
     pub country: Option<CountryCode>,
-    /// The countries in which flows shall leave the mesh; empty stands for any.
-    pub exit_countries: Vec<CountryCode>,
+    /// The countries in which flows shall leave the mesh.
+    pub exit_countries: ExitCountries,
+    /// What the Node asks for its services; nothing where it has none.
+    pub rates: Rates,
     /// The file that gets one JSON line a flow.
     pub flow_log: Option<PathBuf>,
     /// Where changes to the system are written before they are made.
@@ -94,15 +99,22 @@ impl NodeConfig {
             exit_allow_private: reader.required("exit-allow-private", values::switch),
             exit_blocked_ports: reader.required("exit-blocked-ports", values::ports),
             country: reader.optional("country", values::country),
-            exit_countries: reader
-                .optional("exit-country", values::countries)
-                .unwrap_or_default(),
+            exit_countries: ExitCountries {
+                groups: reader
+                    .optional("exit-country", values::countries)
+                    .unwrap_or_default(),
+                fallback: reader.required("fallback-routing", values::switch),
+            },
+            rates: reader.required("rate-pack", values::rate_pack),
             flow_log: reader.optional("flow-log", values::path),
             journal_directory: reader.required("journal-directory", values::path),
             tun_name: reader.required("tun-name", values::tun_name),
         };
         let exit = reader.optional("exit", values::switch);
         config.exit = exit.unwrap_or(mode == Mode::Standard);
+        if !config.relays() {
+            config.rates = Rates::default();
+        }
         check_rules(&mut reader, &config, exit);
         reader.finish(config)
     }
@@ -175,7 +187,15 @@ fn check_rules(reader: &mut Reader<'_>, config: &NodeConfig, exit: Option<bool>)
     match mode {
         Mode::ZeroHop => {
             let why = in_mode("no other Node takes part");
-            for key in ["ip", "neighbors", "nodes-file", "min-hops", "exit-country"] {
+            for key in [
+                "ip",
+                "neighbors",
+                "nodes-file",
+                "min-hops",
+                "exit-country",
+                "fallback-routing",
+                "rate-pack",
+            ] {
                 reader.forbid(
                     key,
                     &why,
@@ -185,11 +205,10 @@ fn check_rules(reader: &mut Reader<'_>, config: &NodeConfig, exit: Option<bool>)
         }
         Mode::ConsumeOnly => {
             let why = in_mode("the Node is never an exit, so it resolves no names for others");
-            reader.forbid(
-                "dns-servers",
-                &why,
-                "remove the key, or set another neighborhood-mode",
-            );
+            let remedy = "remove the key, or set another neighborhood-mode";
+            reader.forbid("dns-servers", &why, remedy);
+            let why = in_mode("the Node serves nobody, so it asks for nothing");
+            reader.forbid("rate-pack", &why, remedy);
         }
         Mode::Standard | Mode::OriginateOnly => {}
     }

@@ -3,23 +3,28 @@
 //! First the exit is drawn among those that a route of the asked length can
 //! reach, so that no place in the graph favors one; then the Nodes before it,
 //! one by one, each among the neighbors from which the exit is still within
-//! reach. No Node comes twice, the first one has a link with us that is up,
-//! and each is a neighbor of the next. A neighbor of ours knows our address,
-//! so it is the exit only when nothing else is possible (or for one hop).
+//! reach. Both draws go by weight: price, latency, reliability and recent
+//! failures. No Node comes twice, each is a neighbor of the next, and the first
+//! is a guard. What is asked for is given up in this order when there is no
+//! other way: Nodes to avoid are used, then the first Node is no guard, and last
+//! of all the exit is a neighbor, which knows our address. Excluded Nodes,
+//! countries without fallback, the number of Nodes and the highest price stand.
 
 use std::time::Instant;
 
 use rand::Rng;
 
-use crate::config::{CountryCode, HopCount};
+use crate::config::{ExitCountries, HopCount};
+use crate::destination::HostName;
 use crate::directory::Directory;
+use crate::failure::Code;
 use crate::identity::NodeId;
-use crate::onion::{Hop, Payer};
+use crate::onion::Hop;
 
-/// The most Nodes that are looked at for one exit before another is drawn.
-const PATIENCE: usize = 2_000;
-/// The most exits that are tried.
-const MAX_EXITS: usize = 64;
+mod draw;
+mod search;
+
+use search::Search;
 
 /// What a route has to be like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,9 +32,17 @@ pub struct RouteRequest {
     /// How many Nodes, the exit included: 1 to 6.
     pub hops: u8,
     /// Nodes that must not be on it.
+    pub exclude: Vec<NodeId>,
+    /// Nodes that are used only when there is no other way.
     pub avoid: Vec<NodeId>,
-    /// Countries of the exit, the most wanted first; empty stands for any.
-    pub exit_countries: Vec<CountryCode>,
+    /// The exit, if it has to be a certain one.
+    pub exit: Option<NodeId>,
+    /// Where the exit shall be; says nothing about a certain exit.
+    pub countries: ExitCountries,
+    /// The name to resolve: exits that could not are drawn last.
+    pub host: Option<HostName>,
+    /// The most that a megabyte may cost on the whole way, in wei.
+    pub highest_price: Option<u128>,
     /// When given (unix seconds), Nodes without a valid onion key are left out.
     pub unix_time: Option<u64>,
 }
@@ -58,9 +71,34 @@ pub enum RouteError {
         /// Nodes known.
         known: usize,
     },
+    /// The asked exit cannot be reached over so many Nodes.
+    #[error("the exit {exit} cannot be reached over {hops} Nodes")]
+    NoSuchExit {
+        /// The asked exit.
+        exit: NodeId,
+        /// The asked number of Nodes.
+        hops: u8,
+    },
     /// Exits can be reached, but none in the asked countries.
     #[error("no exit in {0} can be reached")]
     NoCountry(String),
+    /// Every route costs more than allowed.
+    #[error("every route costs more than {0} wei a megabyte")]
+    TooDear(u128),
+}
+
+impl RouteError {
+    /// What a flow without a route fails with.
+    pub const fn code(&self) -> Code {
+        match self {
+            RouteError::NoCountry(_) => Code::NoExitInCountry,
+            RouteError::Hops(_)
+            | RouteError::NoLink { .. }
+            | RouteError::NoPath { .. }
+            | RouteError::NoSuchExit { .. }
+            | RouteError::TooDear(_) => Code::NoRoute,
+        }
+    }
 }
 
 /// Draws a route: the Nodes in the order of the way out, with their onion keys.
@@ -71,271 +109,110 @@ pub fn choose(
     rng: &mut impl Rng,
 ) -> Result<Vec<Hop>, RouteError> {
     let hops = HopCount::new(request.hops.into()).ok_or(RouteError::Hops(request.hops))?;
-    let mut search = Search::new(directory, request, hops.get(), now);
-    search.mark_from_us();
-    if search.from_us.iter().all(|marks| *marks == 0) {
-        let up = directory.links().len();
-        return Err(RouteError::NoLink {
-            up,
-            known: directory.len(),
-        });
-    }
-    let exits = search.reachable_exits();
-    for group in search.groups(&exits, request) {
-        if let Some(route) = search.draw(group, rng) {
-            return Ok(route.into_iter().map(|place| search.hop(place)).collect());
+    let mut passes = Passes::new(directory, request, hops.get(), now);
+    // A single Node is a neighbor in any case.
+    let near = if hops.get() == 1 {
+        &[None][..]
+    } else {
+        &[Some(false), Some(true)]
+    };
+    for near in near {
+        for pass in 0..passes.kinds.len() {
+            let search = passes.search(pass);
+            for group in search.groups(*near) {
+                if let Some(route) = search.draw(group, rng) {
+                    return Ok(route.into_iter().map(|place| search.hop(place)).collect());
+                }
+            }
         }
     }
-    if exits.is_empty() || request.exit_countries.is_empty() {
-        return Err(RouteError::NoPath {
-            hops: request.hops,
-            known: directory.len(),
-        });
-    }
-    let countries: Vec<&str> = request
-        .exit_countries
-        .iter()
-        .map(CountryCode::as_str)
-        .collect();
-    Err(RouteError::NoCountry(countries.join(", ")))
+    Err(passes.why_not())
 }
 
-struct Search<'a> {
+/// One way to look for a route, the first ones asking for more.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    guards: bool,
+    avoiding: bool,
+}
+
+struct Passes<'a> {
     directory: &'a Directory,
+    request: &'a RouteRequest,
     hops: usize,
-    weights: Vec<f32>,
-    first: Vec<u32>,
-    /// Bit k: the Node can be number k of a walk that starts at us.
-    from_us: Vec<u8>,
+    now: Instant,
+    kinds: Vec<Kind>,
+    searches: Vec<Search<'a>>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> Passes<'a> {
     fn new(
         directory: &'a Directory,
-        request: &RouteRequest,
+        request: &'a RouteRequest,
         hops: usize,
         now: Instant,
-    ) -> Search<'a> {
-        let mut weights: Vec<f32> = directory
-            .nodes
-            .iter()
-            .map(|node| match request.unix_time {
-                Some(time) if node.record.onion_key_at(time).is_none() => 0.0,
-                Some(_) | None => node.weight(now),
-            })
-            .collect();
-        for place in request
-            .avoid
-            .iter()
-            .chain([&directory.own()])
-            .filter_map(|id| directory.place_of(id))
-        {
-            weights[place as usize] = 0.0;
+    ) -> Passes<'a> {
+        let has_guards = hops > 1 && !directory.guards().is_empty();
+        let avoids = !request.avoid.is_empty();
+        let mut kinds = Vec::with_capacity(4);
+        for guards in [true, false] {
+            for avoiding in [true, false] {
+                if (has_guards || !guards) && (avoids || !avoiding) {
+                    kinds.push(Kind { guards, avoiding });
+                }
+            }
         }
-        let links = directory
-            .links()
-            .iter()
-            .filter_map(|id| directory.place_of(id));
-        let first = links
-            .filter(|place| weights[*place as usize] > 0.0)
-            .collect();
-        let from_us = vec![0; weights.len()];
-        Search {
+        Passes {
             directory,
+            request,
             hops,
-            weights,
-            first,
-            from_us,
+            now,
+            kinds,
+            searches: Vec::new(),
         }
     }
 
-    fn may_relay(&self, place: u32) -> bool {
-        self.weights[place as usize] > 0.0
-            && self.directory.nodes[place as usize].record.roles().relay
-    }
-
-    fn may_exit(&self, place: u32) -> bool {
-        self.weights[place as usize] > 0.0
-            && self.directory.nodes[place as usize].record.roles().exit
-    }
-
-    fn adjacent(&self, place: u32) -> &'a [u32] {
-        &self.directory.nodes[place as usize].adjacent
-    }
-
-    fn mark_from_us(&mut self) {
-        let mut frontier: Vec<u32> = if self.hops == 1 {
-            self.first
-                .iter()
-                .copied()
-                .filter(|place| self.may_exit(*place))
-                .collect()
-        } else {
-            self.first
-                .iter()
-                .copied()
-                .filter(|place| self.may_relay(*place))
-                .collect()
-        };
-        for place in &frontier {
-            self.from_us[*place as usize] |= 1 << 1;
+    fn search(&mut self, pass: usize) -> &Search<'a> {
+        while self.searches.len() <= pass {
+            let kind = self.kinds[self.searches.len()];
+            self.searches.push(Search::new(
+                self.directory,
+                self.request,
+                self.hops,
+                self.now,
+                kind,
+            ));
         }
-        for number in 2..=self.hops {
-            let mut next = Vec::new();
-            for place in frontier {
-                for other in self.adjacent(place) {
-                    let fits = if number == self.hops {
-                        self.may_exit(*other)
-                    } else {
-                        self.may_relay(*other)
-                    };
-                    let marks = &mut self.from_us[*other as usize];
-                    if fits && *marks & (1 << number) == 0 {
-                        *marks |= 1 << number;
-                        next.push(*other);
-                    }
-                }
-            }
-            frontier = next;
+        &self.searches[pass]
+    }
+
+    /// The last search was the one that asked least.
+    fn why_not(mut self) -> RouteError {
+        let hops = self.request.hops;
+        let known = self.directory.len();
+        let least = self.search(self.kinds.len() - 1);
+        if !least.begins() {
+            let up = self.directory.links().len();
+            return RouteError::NoLink { up, known };
         }
-    }
-
-    fn reachable_exits(&self) -> Vec<u32> {
-        let last = 1 << self.hops;
-        let marks = (0u32..).zip(&self.from_us);
-        marks
-            .filter(|(_, marks)| **marks & last != 0)
-            .map(|(place, _)| place)
-            .collect()
-    }
-
-    /// The exits by how much they are wanted: by country, then those who do not know us.
-    fn groups(&self, exits: &[u32], request: &RouteRequest) -> Vec<Vec<u32>> {
-        let record = |place: &u32| &self.directory.nodes[*place as usize].record;
-        let knows_us = |place: &u32| {
-            self.directory
-                .links()
-                .binary_search(&record(place).id())
-                .is_ok()
-        };
-        let split = |wanted: &dyn Fn(&u32) -> bool| {
-            let (near, far): (Vec<u32>, Vec<u32>) = exits
-                .iter()
-                .copied()
-                .filter(|place| wanted(place))
-                .partition(&knows_us);
-            [far, near]
-        };
-        if request.exit_countries.is_empty() {
-            return split(&|_| true).into();
+        if least.reaches_any_exit() && !least.reaches_wanted_country() {
+            return RouteError::NoCountry(self.request.countries.to_string());
         }
-        let countries = request.exit_countries.iter();
-        countries
-            .flat_map(|country| split(&|place| record(place).country() == *country))
-            .collect()
-    }
-
-    /// A route to one of the exits, drawn by weight until one works.
-    fn draw(&self, mut exits: Vec<u32>, rng: &mut impl Rng) -> Option<Vec<u32>> {
-        for _ in 0..MAX_EXITS {
-            let exit = self.take_weighted(&mut exits, rng)?;
-            if self.hops == 1 {
-                return Some(vec![exit]);
-            }
-            let mut path = Path {
-                search: self,
-                to_exit: self.mark_to(exit),
-                places: Vec::with_capacity(self.hops),
-                patience: PATIENCE,
+        if let Some(highest) = self.request.highest_price {
+            let request = RouteRequest {
+                highest_price: None,
+                ..self.request.clone()
             };
-            if path.extend(&self.first, exit, rng) {
-                return Some(path.places);
+            let kind = self.kinds[self.kinds.len() - 1];
+            let unlimited = Search::new(self.directory, &request, self.hops, self.now, kind);
+            if unlimited.reaches_wanted_country() {
+                return RouteError::TooDear(highest);
             }
         }
-        None
-    }
-
-    fn take_weighted(&self, places: &mut Vec<u32>, rng: &mut impl Rng) -> Option<u32> {
-        let total: f32 = places
-            .iter()
-            .map(|place| self.weights[*place as usize])
-            .sum();
-        let mut left = rng.random::<f32>() * total;
-        let drawn = places.iter().position(|place| {
-            left -= self.weights[*place as usize];
-            left < 0.0
-        });
-        // Rounding can leave a hair more than the sum.
-        let drawn = drawn.or_else(|| places.len().checked_sub(1))?;
-        Some(places.swap_remove(drawn))
-    }
-
-    /// Bit k: the Node is k steps before the exit on some walk.
-    fn mark_to(&self, exit: u32) -> Vec<u8> {
-        let mut marks = vec![0; self.weights.len()];
-        marks[exit as usize] = 1u8;
-        let mut frontier = vec![exit];
-        for steps in 1..self.hops {
-            let mut next = Vec::new();
-            for place in frontier {
-                for other in self.adjacent(place) {
-                    let number = self.hops - steps;
-                    let fits = self.from_us[*other as usize] & (1 << number) != 0;
-                    let marks = &mut marks[*other as usize];
-                    if fits && *marks & (1 << steps) == 0 {
-                        *marks |= 1 << steps;
-                        next.push(*other);
-                    }
-                }
-            }
-            frontier = next;
+        match self.request.exit {
+            Some(exit) => RouteError::NoSuchExit { exit, hops },
+            None => RouteError::NoPath { hops, known },
         }
-        marks
-    }
-
-    fn hop(&self, place: u32) -> Hop {
-        let record = &self.directory.nodes[place as usize].record;
-        Hop {
-            id: record.id(),
-            key: record.onion().key(),
-            payer: Payer::default(),
-        }
-    }
-}
-
-struct Path<'a, 's> {
-    search: &'s Search<'a>,
-    to_exit: Vec<u8>,
-    places: Vec<u32>,
-    patience: usize,
-}
-
-impl Path<'_, '_> {
-    /// Adds Nodes out of `candidates` up to the exit; takes back what leads nowhere.
-    fn extend(&mut self, candidates: &[u32], exit: u32, rng: &mut impl Rng) -> bool {
-        let steps = self.search.hops - 1 - self.places.len();
-        if steps == 0 {
-            self.places.push(exit);
-            return true;
-        }
-        let within_reach = |place: &u32| {
-            self.to_exit[*place as usize] & (1 << steps) != 0
-                && *place != exit
-                && !self.places.contains(place)
-        };
-        let mut fitting: Vec<u32> = candidates.iter().copied().filter(within_reach).collect();
-        while let Some(place) = self.search.take_weighted(&mut fitting, rng) {
-            if self.patience == 0 {
-                return false;
-            }
-            self.patience -= 1;
-            self.places.push(place);
-            if self.extend(self.search.adjacent(place), exit, rng) {
-                return true;
-            }
-            self.places.pop();
-        }
-        false
     }
 }
 

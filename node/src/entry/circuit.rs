@@ -6,8 +6,9 @@ use crate::circuit::{Preamble, Receiver, Sender};
 use crate::link::Link;
 use crate::outside::Outside;
 use bytes::BytesMut;
+use masq_core::destination::{Destination, HostName};
 use masq_core::failure::{Code, Failure};
-use masq_core::frame::{Forward, Opener, Sealer, Target};
+use masq_core::frame::{Forward, Host, Opener, Sealer, Target};
 use masq_core::identity::NodeId;
 use masq_core::onion::{self, Hop, OriginatorKeys};
 use masq_core::random::SystemRandom;
@@ -35,7 +36,7 @@ pub(super) async fn open<L: Link, O: Outside>(
     avoid: &[NodeId],
     target: Target,
 ) -> Result<Box<Circuit<L>>, Failure> {
-    let path = choose(entry, hops, avoid)?;
+    let path = choose(entry, hops, avoid, &target)?;
     let ids: Vec<NodeId> = path.iter().map(|hop| hop.id).collect();
     let first = ids.first().copied().ok_or(Code::NoRoute)?;
     let link = entry.services.mesh.link(&first);
@@ -85,15 +86,30 @@ fn choose<L: Link, O: Outside>(
     entry: &Entry<L, O>,
     hops: u8,
     avoid: &[NodeId],
+    target: &Target,
 ) -> Result<Vec<Hop>, Failure> {
-    let now = entry.now();
-    let directory = entry.directory.borrow();
+    let unix_time = entry.services.unix_time();
     let request = RouteRequest {
         hops,
-        avoid: avoid.to_vec(),
-        exit_countries: entry.exit_countries.clone(),
-        unix_time: Some(entry.services.unix_time()),
+        exclude: avoid.to_vec(),
+        countries: entry.exit_countries.clone(),
+        host: name_of(target),
+        unix_time: Some(unix_time),
+        ..RouteRequest::default()
     };
-    route::choose(&directory, &request, now, &mut rand::rng())
-        .map_err(|error| Failure::new(Code::NoRoute, error.to_string()))
+    let mut directory = entry.directory.borrow_mut();
+    let mut rng = rand::rng();
+    directory.prepare(unix_time, &mut rng);
+    route::choose(&directory, &request, entry.now(), &mut rng)
+        .map_err(|error| Failure::new(error.code(), error.to_string()))
+}
+
+/// The name that the exit has to resolve.
+pub(super) fn name_of(target: &Target) -> Option<HostName> {
+    match target {
+        Target::Tcp(Destination::Name { name, .. })
+        | Target::Udp(Destination::Name { name, .. })
+        | Target::Echo(Host::Name(name)) => Some(name.clone()),
+        Target::Tcp(_) | Target::Udp(_) | Target::Echo(_) | Target::Resolve => None,
+    }
 }

@@ -81,7 +81,13 @@ pub const KEYS: &[Key] = &[
     key(
         "exit-country",
         None,
-        "two capital letters of ISO 3166-1, several with commas between, for example \"CZ,CH\"",
+        "countries of ISO 3166-1 with commas between equals and | before those wanted less, for example \"CZ,PL|SK\"",
+    ),
+    key("fallback-routing", Some("false"), "true or false"),
+    key(
+        "rate-pack",
+        Some("53844|53844|107688|107688"),
+        "four numbers with | between, for example \"53844|53844|107688|107688\"",
     ),
     key(
         "flow-log",

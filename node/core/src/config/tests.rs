@@ -124,7 +124,30 @@ fn a_bad_value_is_refused_with_key_value_reason_and_range() {
             "\"0\" is not a port",
             "25,465",
         ),
-        ("country = \"Czechia\"", "two letters", "CZ"),
+        ("country = \"Czechia\"", "no country", "CZ"),
+        ("country = \"ZZ\"", "no country", "CZ"),
+        (
+            "exit-country = \"CZ,UK\"",
+            "\"UK\" is no country",
+            "CZ,PL|SK",
+        ),
+        ("exit-country = \"CZ||SK\"", "empty", "CZ,PL|SK"),
+        (
+            "exit-country = \"CZ|SK,CZ\"",
+            "CZ stands there twice",
+            "CZ,PL|SK",
+        ),
+        ("rate-pack = \"1|2|3\"", "not four", "53844|"),
+        (
+            "rate-pack = \"1|2|3|-4\"",
+            "\"-4\" is not a number",
+            "53844|",
+        ),
+        (
+            "rate-pack = \"1|2|3|1000000000000000001\"",
+            "is not a number of 0 to",
+            "53844|",
+        ),
         ("tun-name = \"a/b\"", "not a device name", "1 to 15"),
         (
             "tun-name = \"sixteen-bytes-xx\"",
@@ -159,6 +182,28 @@ fn a_bad_value_is_refused_with_key_value_reason_and_range() {
             errors[0].remedy
         );
     }
+}
+
+#[test]
+fn exit_countries_come_in_groups_and_rates_in_a_pack() {
+    let text = "exit-country = \"cz, PL|SK\"\nfallback-routing = true\nrate-pack = \"1|2|3|4\"";
+    let config = NodeConfig::parse(text).unwrap();
+
+    assert_eq!(config.exit_countries.to_string(), "CZ,PL|SK");
+    assert!(config.exit_countries.fallback);
+    let Rates {
+        routing_byte,
+        routing_service,
+        exit_byte,
+        exit_service,
+    } = config.rates;
+    assert_eq!(
+        [routing_byte, routing_service, exit_byte, exit_service],
+        [1, 2, 3, 4]
+    );
+    assert_eq!(NodeConfig::parse("").unwrap().rates.exit_byte, 107_688);
+    let idle = NodeConfig::parse("neighborhood-mode = \"zero-hop\"").unwrap();
+    assert_eq!(idle.rates, Rates::default());
 }
 
 #[test]
@@ -215,7 +260,7 @@ fn broken_toml_is_refused_with_its_line() {
 fn the_rules_between_keys_hold() {
     let neighbors = format!("neighbors = \"{NEIGHBOR}\"");
     let dev = "chain = \"dev\"\n";
-    let cases: [(&str, String, Option<&str>); 14] = [
+    let cases: [(&str, String, Option<&str>); 17] = [
         ("zero-hop", String::new(), None),
         ("zero-hop", "dns-servers = \"9.9.9.9\"".to_owned(), None),
         ("zero-hop", "ip = \"192.0.2.1\"".to_owned(), Some("ip")),
@@ -223,6 +268,21 @@ fn the_rules_between_keys_hold() {
         ("zero-hop", neighbors.clone(), Some("neighbors")),
         ("zero-hop", "exit = true".to_owned(), Some("exit")),
         ("zero-hop", "exit = false".to_owned(), None),
+        (
+            "zero-hop",
+            "rate-pack = \"0|0|0|0\"".to_owned(),
+            Some("rate-pack"),
+        ),
+        (
+            "zero-hop",
+            "fallback-routing = true".to_owned(),
+            Some("fallback-routing"),
+        ),
+        (
+            "consume-only",
+            format!("{neighbors}\nrate-pack = \"1|1|1|1\""),
+            Some("rate-pack"),
+        ),
         ("consume-only", String::new(), Some("neighbors")),
         ("consume-only", neighbors.clone(), None),
         (

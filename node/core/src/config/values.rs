@@ -2,11 +2,14 @@
 //!
 //! A parser says only why a text is wrong; the key's range is added by the reader.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use super::CountryCode;
 use crate::descriptor::{Descriptor, DescriptorError};
+use crate::record::{MAX_RATE, Rates};
 
 /// The chain that payments use, which also separates networks of Nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -175,31 +178,6 @@ impl Port {
     }
 }
 
-/// A country as two capital letters (ISO 3166-1 alpha-2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CountryCode([u8; 2]);
-
-impl CountryCode {
-    /// Two letters in any case.
-    pub fn new(text: &str) -> Option<CountryCode> {
-        let code: [u8; 2] = text.to_ascii_uppercase().into_bytes().try_into().ok()?;
-        code.iter()
-            .all(u8::is_ascii_uppercase)
-            .then_some(CountryCode(code))
-    }
-
-    /// The two letters.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or("ZZ")
-    }
-}
-
-impl fmt::Display for CountryCode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
 /// Whom the Node becomes; what is absent is the shell's to find out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RealUser {
@@ -360,12 +338,35 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 }
 
 pub(super) fn country(text: &str) -> Result<CountryCode, String> {
-    CountryCode::new(text).ok_or_else(|| "not two letters".to_owned())
+    CountryCode::assigned(text).ok_or_else(|| format!("{text:?} is no country of ISO 3166-1"))
 }
 
-pub(super) fn countries(text: &str) -> Result<Vec<CountryCode>, String> {
-    list(text, |part| {
-        CountryCode::new(part).ok_or_else(|| format!("{part:?} is not two letters"))
+/// `CZ,PL|SK`: commas between equals, `|` before the next in preference.
+pub(super) fn countries(text: &str) -> Result<Vec<Vec<CountryCode>>, String> {
+    let groups = text.split('|').map(|group| list(group, country));
+    let groups: Vec<Vec<CountryCode>> = groups.collect::<Result<_, String>>()?;
+    let mut seen = BTreeSet::new();
+    match groups.iter().flatten().find(|code| !seen.insert(**code)) {
+        Some(twice) => Err(format!("{twice} stands there twice")),
+        None => Ok(groups),
+    }
+}
+
+/// `routing byte|routing service|exit byte|exit service`.
+pub(super) fn rate_pack(text: &str) -> Result<Rates, String> {
+    let rates = text.split('|').map(|part| match part.trim().parse() {
+        Ok(rate) if rate <= MAX_RATE => Ok(rate),
+        Ok(_) | Err(_) => Err(format!("{part:?} is not a number of 0 to {MAX_RATE}")),
+    });
+    let rates: Result<Vec<u64>, String> = rates.collect();
+    let [routing_byte, routing_service, exit_byte, exit_service] = rates?[..] else {
+        return Err("not four numbers".to_owned());
+    };
+    Ok(Rates {
+        routing_byte,
+        routing_service,
+        exit_byte,
+        exit_service,
     })
 }
 

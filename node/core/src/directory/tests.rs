@@ -4,7 +4,7 @@ use super::*;
 use crate::config::CountryCode;
 use crate::identity::{Identity, Validity};
 use crate::random::SystemRandom;
-use crate::record::{Content, Rates, Roles};
+use crate::record::{Content, MAX_JSON, Rates, RecordError, Roles};
 
 #[test]
 fn a_list_gives_its_records_and_names_its_bad_lines() {
@@ -82,13 +82,38 @@ fn neighbors_are_those_who_both_say_so() {
 }
 
 #[test]
+fn a_node_that_is_removed_leaves_nothing_behind() {
+    let nodes = Mesh::new(4);
+    let mut directory = Directory::new(NodeId::new([0; 32]));
+    for (number, neighbors) in [(0, [1, 3]), (1, [0, 2]), (2, [1, 3]), (3, [0, 2])] {
+        directory.insert(nodes.record(number, 1, BOTH, &neighbors));
+    }
+
+    assert!(directory.remove(&nodes.id(0)) && !directory.remove(&nodes.id(0)));
+
+    // The last one took the place.
+    assert_eq!(directory.place_of(&nodes.id(3)), Some(0));
+    assert_eq!(adjacency(&directory), [vec![2], vec![2], vec![0, 1]]);
+    assert_eq!(directory.record(&nodes.id(0)), None);
+    directory.insert(nodes.record(0, 1, BOTH, &[1, 3]));
+    assert_eq!(
+        adjacency(&directory),
+        [vec![2, 3], vec![2, 3], vec![0, 1], vec![0, 1]]
+    );
+    for number in [1, 0, 3, 2] {
+        assert!(directory.remove(&nodes.id(number)));
+    }
+    assert!(directory.is_empty());
+}
+
+#[test]
 fn failures_fade_and_are_forgiven() {
     let nodes = Mesh::new(1);
     let mut directory = Directory::new(NodeId::new([0; 32]));
     directory.insert(nodes.record(0, 1, BOTH, &[]));
     let now = instant();
     let weight = |directory: &Directory, seconds| {
-        directory.nodes[0].weight(now + Duration::from_secs(seconds))
+        directory.nodes[0].trust(now + Duration::from_secs(seconds))
     };
 
     directory.penalize(nodes.id(0), now);
@@ -134,6 +159,10 @@ impl Mesh {
         self.0[number].id()
     }
 
+    pub(crate) fn number(&self, id: &NodeId) -> Option<usize> {
+        self.0.iter().position(|identity| identity.id() == *id)
+    }
+
     pub(crate) fn record(
         &self,
         number: usize,
@@ -152,19 +181,35 @@ impl Mesh {
         roles: Roles,
         neighbors: &[usize],
     ) -> NodeRecord {
-        let content = Content {
+        let country = CountryCode::new(country).unwrap();
+        let content = self.content(version, roles, neighbors);
+        let content = Content { country, ..content };
+        NodeRecord::sign(&self.0[number], content).unwrap()
+    }
+
+    pub(crate) fn record_for(
+        &self,
+        rates: Rates,
+        number: usize,
+        version: u64,
+        roles: Roles,
+        neighbors: &[usize],
+    ) -> NodeRecord {
+        let content = self.content(version, roles, neighbors);
+        NodeRecord::sign(&self.0[number], Content { rates, ..content }).unwrap()
+    }
+
+    fn content(&self, version: u64, roles: Roles, neighbors: &[usize]) -> Content {
+        let neighbors = neighbors.iter().map(|neighbor| self.id(*neighbor));
+        Content {
             version,
             roles,
             accepts: true,
-            country: CountryCode::new(country).unwrap(),
+            country: CountryCode::new("ZZ").unwrap(),
             rates: Rates::default(),
             earning: None,
-            neighbors: neighbors
-                .iter()
-                .map(|neighbor| self.id(*neighbor))
-                .collect(),
-        };
-        NodeRecord::sign(&self.0[number], content).unwrap()
+            neighbors: neighbors.collect(),
+        }
     }
 }
 
