@@ -1,0 +1,513 @@
+//! How records spread: what is new is announced by id and version to those it concerns, in
+//! batches; they ask for what they lack (W-9.10 to W-9.12).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::Rng as _;
+
+use crate::identity::NodeId;
+use crate::record::{NodeRecord, RecordError};
+
+use super::action::{CloseReason, Offence};
+use super::message::{MAX_IDS, MAX_MESSAGE, Message};
+use super::peer::Standing;
+use super::view::Insertion;
+use super::{Neighborhood, Now};
+
+/// A version may lie this far in the future, in milliseconds.
+pub(super) const FUTURE_MS: u64 = 3_600_000;
+
+/// A version may lie this far in the past, in milliseconds.
+pub(super) const PAST_MS: u64 = 36 * 3_600_000;
+
+/// How long batches wait, when joining and otherwise.
+const SOON: Duration = Duration::from_millis(150);
+const LATER: Duration = Duration::from_secs(1);
+
+/// How long a neighbor may take to give what it announced.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A record that was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    version: u64,
+    from: NodeId,
+    until: Instant,
+    /// Others that announced it.
+    also: [Option<NodeId>; 2],
+}
+
+/// What was asked for, by id, and when the next answer is overdue at the latest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wishes {
+    of: BTreeMap<NodeId, Wish>,
+    pub(super) check_at: Option<Instant>,
+}
+
+impl Wishes {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.of.len()
+    }
+}
+
+/// Why a version is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Untimely {
+    Future,
+    Past,
+}
+
+pub(super) fn check_version(version: u64, now: Now) -> Result<(), Untimely> {
+    if version > now.unix_ms.saturating_add(FUTURE_MS) {
+        return Err(Untimely::Future);
+    }
+    if version < now.unix_ms.saturating_sub(PAST_MS) {
+        return Err(Untimely::Past);
+    }
+    Ok(())
+}
+
+impl Neighborhood {
+    pub(super) fn schedule_flush(&mut self, urgent: bool, now: Now) {
+        let joining = self.members_up() < self.config.limits.least || !self.route_found;
+        let wait = if urgent || joining { SOON } else { LATER };
+        let jitter: f64 = self.random.random_range(0.75..1.25);
+        let at = now.instant + wait.mul_f64(jitter);
+        self.flush_at = Some(self.flush_at.map_or(at, |flush| flush.min(at)));
+    }
+
+    /// Tells everyone served what is new since the last time.
+    pub(super) fn flush(&mut self, now: Now) {
+        self.flush_at = None;
+        self.settle(now);
+        if self.renew_record(false, now) {
+            self.settle(now);
+        }
+        let own_version = self.own.record.version();
+        let served: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(_, peer)| peer.is_served())
+            .map(|(id, peer)| (*id, peer.told < own_version && !self.own.stale))
+            .collect();
+        let mut news = std::mem::take(&mut self.news);
+        news.sort_unstable();
+        news.dedup();
+        for (id, outdated) in served {
+            if outdated {
+                self.tell_own(&id);
+            }
+            self.announce(&id, &news);
+        }
+        self.plan_is_stale = true;
+    }
+
+    /// Gives a peer the own record.
+    pub(super) fn tell_own(&mut self, id: &NodeId) {
+        let record = Bytes::from(self.own.record.to_bytes());
+        let version = self.own.record.version();
+        if let Some(peer) = self.links.get_mut(id) {
+            peer.told = version;
+        }
+        self.send(id, &Message::Records(vec![record]));
+    }
+
+    fn announce(&mut self, id: &NodeId, news: &[NodeId]) {
+        if news.is_empty() || self.is_client() {
+            return;
+        }
+        let slot = self.slot(id);
+        let mut list = Vec::new();
+        for of in news {
+            let known = slot.is_some_and(|slot| self.view.is_known_by(of, slot));
+            if of == id || known || !self.view.concerns_neighbors(of) {
+                continue;
+            }
+            if let Some(version) = self.view.version(of) {
+                list.push((*of, version));
+            }
+        }
+        self.send_announcements(id, list);
+    }
+
+    /// Tells a new neighbor or client everything that concerns it.
+    pub(super) fn announce_all(&mut self, id: &NodeId, now: Now) {
+        self.settle(now);
+        if !self.is_client() {
+            let list = self.view.digest(id);
+            self.send_announcements(id, list);
+        }
+    }
+
+    fn send_announcements(&mut self, id: &NodeId, list: Vec<(NodeId, u64)>) {
+        if let Some(slot) = self.slot(id) {
+            for (of, version) in &list {
+                self.view.note_known(of, *version, slot);
+            }
+        }
+        for part in list.chunks(MAX_IDS) {
+            self.send(id, &Message::Announce(part.to_vec()));
+        }
+    }
+
+    pub(super) fn handle_announce(&mut self, peer: NodeId, list: &[(NodeId, u64)], now: Now) {
+        let Some(slot) = self.slot(&peer) else {
+            self.offend(&peer, Offence::Unsolicited, now);
+            return;
+        };
+        let mut asked = self
+            .wishes
+            .of
+            .values()
+            .filter(|wish| wish.from == peer)
+            .count();
+        let mut pull = Vec::new();
+        let mut future = false;
+        for (id, version) in list {
+            self.view.note_known(id, *version, slot);
+            let known = match *id == self.own.id {
+                true => Some(self.own.record.version()),
+                false => self.view.version(id),
+            };
+            if known.is_some_and(|known| known >= *version) || *id == peer {
+                continue;
+            }
+            match check_version(*version, now) {
+                Ok(()) => {}
+                Err(Untimely::Future) => {
+                    future = true;
+                    continue;
+                }
+                Err(Untimely::Past) => continue,
+            }
+            if let Some(wish) = self.wishes.of.get_mut(id)
+                && wish.version >= *version
+            {
+                let told = wish.from == peer || wish.also.contains(&Some(peer));
+                if let Some(place) = wish.also.iter_mut().find(|place| place.is_none())
+                    && !told
+                {
+                    *place = Some(peer);
+                }
+                continue;
+            }
+            let full = self.wishes.of.len() >= self.config.limits.wanted;
+            if full || asked >= MAX_IDS {
+                continue;
+            }
+            asked += 1;
+            pull.push(*id);
+            self.wish(*id, *version, peer, now);
+        }
+        if !pull.is_empty() {
+            self.send(&peer, &Message::Pull(pull));
+        }
+        if future {
+            self.offend(&peer, Offence::Future, now);
+        }
+    }
+
+    fn wish(&mut self, id: NodeId, version: u64, from: NodeId, now: Now) {
+        let until = now.instant + ANSWER;
+        let wish = Wish {
+            version,
+            from,
+            until,
+            also: [None; 2],
+        };
+        self.wishes.of.insert(id, wish);
+        self.wishes.check_at.get_or_insert(until);
+    }
+
+    /// Asks others for what was not given in time.
+    pub(super) fn check_wishes(&mut self, now: Now) {
+        let overdue = |wish: &Wish| wish.until <= now.instant;
+        self.turn_to_others(overdue, now);
+    }
+
+    /// Asks others for what this peer was to give.
+    pub(super) fn drop_wishes_of(&mut self, id: &NodeId, now: Now) {
+        let gone = *id;
+        self.turn_to_others(|wish| wish.from == gone, now);
+    }
+
+    fn turn_to_others(&mut self, given_up: impl Fn(&Wish) -> bool, now: Now) {
+        let until = now.instant + ANSWER;
+        let mut pulls: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        let links = &self.links;
+        self.wishes.of.retain(|id, wish| {
+            if !given_up(wish) {
+                return true;
+            }
+            let mut others = wish.also.iter_mut();
+            let next = others.find_map(|place| place.take().filter(|id| links.contains_key(id)));
+            let Some(next) = next else {
+                return false;
+            };
+            wish.from = next;
+            wish.until = until;
+            pulls.entry(next).or_default().push(*id);
+            true
+        });
+        self.wishes.check_at = self.wishes.of.values().map(|wish| wish.until).min();
+        for (peer, mut list) in pulls {
+            list.truncate(MAX_IDS);
+            self.send(&peer, &Message::Pull(list));
+        }
+    }
+
+    pub(super) fn handle_pull(&mut self, peer: NodeId, list: &[NodeId], now: Now) {
+        if !self.links.get(&peer).is_some_and(|peer| peer.is_served()) {
+            self.offend(&peer, Offence::Unsolicited, now);
+            return;
+        }
+        let mut batch: Vec<Bytes> = Vec::new();
+        let mut length = 0;
+        let mut unknown = false;
+        for id in list {
+            let record = match *id == self.own.id {
+                true => &self.own.record,
+                false => match self.view.get(id).filter(|_| self.view.is_connected(id)) {
+                    Some(record) => record,
+                    None => {
+                        unknown = true;
+                        continue;
+                    }
+                },
+            };
+            let bytes = Bytes::from(record.to_bytes());
+            let limits = &self.config.limits;
+            let may_get = self
+                .links
+                .get_mut(&peer)
+                .is_some_and(|peer| peer.conduct.may_get(bytes.len(), limits, now.instant));
+            if !may_get {
+                break;
+            }
+            if length + bytes.len() + 2 > MAX_MESSAGE - 3 {
+                length = 0;
+                let full = std::mem::take(&mut batch);
+                self.send(&peer, &Message::Records(full));
+            }
+            length += bytes.len() + 2;
+            batch.push(bytes);
+        }
+        if !batch.is_empty() {
+            self.send(&peer, &Message::Records(batch));
+        }
+        if unknown {
+            self.offend(&peer, Offence::Prying, now);
+        }
+    }
+
+    pub(super) fn handle_records(&mut self, peer: NodeId, list: &[Bytes], now: Now) {
+        let mut unsolicited = false;
+        for bytes in list {
+            if !self.links.contains_key(&peer) {
+                return;
+            }
+            let Some((id, version)) = NodeRecord::peek(bytes) else {
+                continue;
+            };
+            if id == self.own.id {
+                self.handle_own_record(peer, bytes, version, now);
+            } else if id == peer {
+                self.handle_record_of_peer(peer, bytes, version, now);
+            } else {
+                unsolicited |= !self.handle_record(peer, id, version, bytes, now);
+            }
+        }
+        if unsolicited {
+            self.offend(&peer, Offence::Unsolicited, now);
+        }
+        self.after_records(now);
+    }
+
+    fn after_records(&mut self, now: Now) {
+        if !self.view.is_dirty() {
+            return;
+        }
+        match self.view.is_crowded() {
+            true => self.settle(now),
+            false => self.schedule_flush(false, now),
+        }
+    }
+
+    /// A record of a third Node: only one that was asked for. Whether it was.
+    fn handle_record(
+        &mut self,
+        peer: NodeId,
+        id: NodeId,
+        version: u64,
+        bytes: &[u8],
+        now: Now,
+    ) -> bool {
+        let known = self.view.version(&id);
+        let slot = self.slot(&peer);
+        if let Some(slot) = slot {
+            self.view.note_known(&id, version, slot);
+        }
+        let wish = self
+            .wishes
+            .of
+            .get(&id)
+            .map(|wish| (wish.version, wish.from));
+        if known.is_some_and(|known| known >= version) {
+            self.counters.repeated += 1;
+            if let Some((announced, from)) = wish
+                && from == peer
+            {
+                self.wishes.of.remove(&id);
+                if version < announced {
+                    self.offend(&peer, Offence::Older, now);
+                }
+            }
+            return true;
+        }
+        let Some((announced, from)) = wish else {
+            return false;
+        };
+        if version < announced && from == peer {
+            self.offend(&peer, Offence::Older, now);
+        }
+        let Some(record) = self.read(peer, bytes, version, now) else {
+            return true;
+        };
+        self.wishes.of.remove(&id);
+        let offers = record.roles().relay || record.roles().exit;
+        if !offers || self.view.insert(record, slot, now.instant) == Insertion::TooMany {
+            self.counters.refused += 1;
+        }
+        true
+    }
+
+    /// The peer's own record needs not to be asked for.
+    fn handle_record_of_peer(&mut self, peer: NodeId, bytes: &[u8], version: u64, now: Now) {
+        let Some(link) = self.links.get(&peer) else {
+            return;
+        };
+        let (standing, client) = (link.standing, link.client.clone());
+        match standing {
+            Standing::Neighbor => {
+                if self
+                    .view
+                    .version(&peer)
+                    .is_some_and(|known| known >= version)
+                {
+                    self.counters.repeated += 1;
+                    return;
+                }
+                let Some(record) = self.read(peer, bytes, version, now) else {
+                    return;
+                };
+                if !self.country_fits(&peer, &record) {
+                    self.offend(&peer, Offence::Country, now);
+                    return;
+                }
+                let slot = self.slot(&peer);
+                let accepts = record.accepts();
+                match self.view.insert(record, slot, now.instant) {
+                    Insertion::New | Insertion::Old => {}
+                    Insertion::TooMany => self.offend(&peer, Offence::Flood, now),
+                }
+                if let Some(member) = self.circle.iter_mut().find(|member| member.id == peer) {
+                    member.accepts = accepts;
+                }
+                // Whether it names this Node decides whether circuits may begin there.
+                if self
+                    .member(&peer)
+                    .is_some_and(|member| member.confirm_by.is_some())
+                {
+                    self.settle(now);
+                }
+            }
+            Standing::Client => {
+                if client.is_some_and(|known| known.version() >= version) {
+                    self.counters.repeated += 1;
+                    return;
+                }
+                let Some(record) = self.read(peer, bytes, version, now) else {
+                    return;
+                };
+                if record.roles().relay || record.roles().exit {
+                    self.close(&peer, CloseReason::NotNeighbors, now);
+                } else if let Some(link) = self.links.get_mut(&peer) {
+                    link.client = Some(record);
+                }
+            }
+            Standing::Stranger { .. } | Standing::Passed { .. } => {
+                self.offend(&peer, Offence::Unsolicited, now);
+            }
+        }
+    }
+
+    /// A record of this Node's own key that somebody else kept.
+    fn handle_own_record(&mut self, peer: NodeId, bytes: &[u8], version: u64, now: Now) {
+        let own = self.own.id;
+        self.wishes.of.remove(&own);
+        if version <= self.own.record.version() {
+            self.counters.repeated += 1;
+            return;
+        }
+        if self.read(peer, bytes, version, now).is_some() {
+            self.recover(version, now);
+        }
+    }
+
+    /// Verifies a record that a peer gave; what is wrong with it is the peer's offence.
+    pub(super) fn read(
+        &mut self,
+        peer: NodeId,
+        bytes: &[u8],
+        version: u64,
+        now: Now,
+    ) -> Option<Arc<NodeRecord>> {
+        match check_version(version, now) {
+            Ok(()) => {}
+            Err(untimely) => {
+                self.counters.refused += 1;
+                if untimely == Untimely::Future {
+                    self.offend(&peer, Offence::Future, now);
+                }
+                return None;
+            }
+        }
+        let limits = &self.config.limits;
+        let link = self.links.get_mut(&peer)?;
+        if !link.conduct.may_verify(limits, now.instant) {
+            self.offend(&peer, Offence::Flood, now);
+            return None;
+        }
+        match (self.reader)(bytes) {
+            Ok(record) => {
+                self.counters.verified += 1;
+                Some(record)
+            }
+            Err(error) => {
+                self.counters.refused += 1;
+                let offence = match error {
+                    RecordError::Signature { .. } => Offence::Forged,
+                    RecordError::TooLong { .. }
+                    | RecordError::Json { .. }
+                    | RecordError::Field { .. }
+                    | RecordError::Neighbors { .. } => Offence::Malformed,
+                };
+                self.offend(&peer, offence, now);
+                None
+            }
+        }
+    }
+
+    /// Whether a record names no other country than its owner's address lies in.
+    pub(super) fn country_fits(&self, peer: &NodeId, record: &NodeRecord) -> bool {
+        let Some(link) = self.links.get(peer) else {
+            return true;
+        };
+        let said = record.country();
+        said.as_str() == "ZZ" || (self.country_of)(link.ip()).is_none_or(|real| real == said)
+    }
+}
