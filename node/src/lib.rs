@@ -10,11 +10,12 @@ pub mod app;
 pub mod captured;
 pub mod circuit;
 pub mod clock;
+pub mod database;
 pub mod entry;
 mod exit;
 #[cfg(target_os = "linux")]
 pub mod helper;
-pub mod identity_file;
+
 pub mod link;
 pub mod mesh;
 pub mod neighbors;

@@ -7,7 +7,7 @@ use clap::Parser;
 use masq_core::config::{LogLevel, NodeConfig};
 use masq_core::descriptor::Descriptor;
 use masq_core::record::{Content, NodeRecord, Rates, Roles};
-use masq_node::{clock, identity_file};
+use masq_node::{clock, database};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     if let Some(folder) = &arguments.new_identity {
-        let identity = identity_file::create(folder, clock::unix_seconds())?;
+        let identity = database::identity::create(folder, clock::unix_seconds())?;
         say(&identity.id().to_string());
         return Ok(());
     }
@@ -104,7 +104,7 @@ fn read_config(path: &Path) -> Result<NodeConfig> {
 /// What this Node says of itself; the neighbors are the configured ones.
 fn record(config: &NodeConfig) -> Result<NodeRecord> {
     let now = clock::unix_seconds();
-    let identity = identity_file::load_or_create(&start::data_directory(config)?, now)?;
+    let identity = database::identity::load_or_create(&start::data_directory(config)?, now)?;
     let mut neighbors = Vec::new();
     for neighbor in &config.neighbors {
         neighbors.push(neighbor.descriptor().id());
@@ -128,7 +128,7 @@ fn record(config: &NodeConfig) -> Result<NodeRecord> {
 fn descriptor(config: &NodeConfig) -> Result<Descriptor> {
     let now = clock::unix_seconds();
     let address = config.public_address()?;
-    let identity = identity_file::load_or_create(&start::data_directory(config)?, now)?;
+    let identity = database::identity::load_or_create(&start::data_directory(config)?, now)?;
     Ok(Descriptor::new(
         config.chain,
         identity.id(),

@@ -3,6 +3,7 @@
 
 use crate::app::Apps;
 use crate::clock;
+use crate::database::{Loaded, Store};
 use crate::entry::record::{FlowLog, Owners};
 use crate::entry::{Entry, Parts, Way};
 use crate::link::quic::{QuicEndpoint, QuicLink};
@@ -38,6 +39,8 @@ const FAKE_NAMES: usize = 65_536;
 const KEEP_NAMES: Duration = Duration::from_secs(2);
 /// How long neighbors are told of our end.
 const FAREWELL: Duration = Duration::from_millis(200);
+/// How long the end waits for the database.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 /// Pause between attempts to open the first circuit.
 const PROBE_PAUSE: Duration = Duration::from_millis(50);
 /// How often the counters of what is dropped are looked at.
@@ -65,6 +68,9 @@ impl<D> std::fmt::Debug for Capture<D> {
 pub struct Start<D> {
     pub config: NodeConfig,
     pub identity: Identity,
+    pub store: Store,
+    /// What the store held, but for the identity.
+    pub remembered: Loaded,
     pub data_directory: PathBuf,
     /// The UDP socket of the links; none with zero hops.
     pub socket: Option<UdpSocket>,
@@ -90,6 +96,8 @@ where
     let Start {
         config,
         identity,
+        store,
+        remembered: _,
         data_directory,
         socket,
         capture,
@@ -144,6 +152,9 @@ where
         endpoint.close();
         // Neighbors that do not hear of it notice by themselves.
         let _ = tokio::time::timeout(FAREWELL, endpoint.flush()).await;
+    }
+    if let Err(error) = store.flush(LAST_WRITE) {
+        tracing::warn!(code = %error.code, "what was learned last is lost: {error}");
     }
     tracing::info!(event = "ended");
     result

@@ -87,7 +87,7 @@ impl NodePlan {
     /// Makes the identity; the record that it prints is not complete yet.
     pub fn make_identity(&self) -> Result<()> {
         let data = self.data()?;
-        if data.join("identity.key").exists() {
+        if data.join("node-data.db").exists() {
             return Ok(());
         }
         fs::create_dir_all(&data)?;

@@ -7,8 +7,9 @@ use masq_capture::Network;
 use masq_capture::helper::Parameters;
 use masq_core::config::NodeConfig;
 use masq_core::fake_ip;
+use masq_node::database::Store;
 use masq_node::node::{self, Capture, Start};
-use masq_node::{captured, clock, identity_file};
+use masq_node::{captured, clock};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -54,10 +55,13 @@ pub(crate) fn node(config: NodeConfig, tun: Option<i32>) -> Result<()> {
         privileges::drop_privileges(user.uid, user.gid, &user.home)?;
     }
     let data_directory = data_directory(&config)?;
-    let identity = identity_file::load_or_create(&data_directory, clock::unix_seconds())?;
+    let (store, mut remembered) = Store::open(&data_directory)?;
+    let identity = store.identity(&mut remembered, clock::unix_seconds())?;
     node::run(Start {
         config,
         identity,
+        store,
+        remembered,
         data_directory,
         socket,
         capture,

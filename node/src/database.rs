@@ -1,0 +1,95 @@
+//! What a Node remembers when it ends: who it is, whom it was a neighbor of,
+//! where its routes begin and who served well. One SQLite file, `node-data.db`,
+//! in the data directory, which one Node holds at a time.
+//!
+//! [`Store::queue`] never blocks: a thread writes what has gathered, within two
+//! seconds and in one transaction. A crash costs what has gathered since; the
+//! file is whole after any. What cannot be read is refused and left as it is.
+
+mod error;
+mod folder;
+pub mod identity;
+mod queue;
+mod rows;
+mod schema;
+mod writer;
+
+pub use error::StoreError;
+pub use masq_core::neighborhood::PastNeighbor;
+pub use schema::VERSION;
+
+use folder::Folder;
+use masq_core::guards::Guard;
+use masq_core::identity::{Identity, NodeId};
+use masq_core::reputation::Reputation;
+use std::path::Path;
+use std::time::Duration;
+use writer::Writer;
+
+/// What the database held when it was opened.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// None at the first start.
+    pub identity: Option<Identity>,
+    /// Guards first, then those seen last.
+    pub neighbors: Vec<PastNeighbor>,
+    /// In the order of preference.
+    pub guards: Vec<Guard>,
+    pub reputation: Vec<(NodeId, Reputation)>,
+}
+
+/// Something to remember.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A neighbor was or is there.
+    Neighbor(PastNeighbor),
+    /// A neighbor is not worth another try.
+    ForgetNeighbor(NodeId),
+    /// The whole list.
+    Guards(Vec<Guard>),
+    /// Those that changed.
+    Reputation(Vec<(NodeId, Reputation)>),
+}
+
+/// The open database of a running Node; dropping it writes what waits.
+#[derive(Debug)]
+pub struct Store {
+    writer: Writer,
+    // After the writer, so that the lock ends when all is written.
+    folder: Folder,
+}
+
+impl Store {
+    /// Opens the database of a data directory and keeps other Nodes out of it.
+    pub fn open(data_directory: &Path) -> Result<(Store, Loaded), StoreError> {
+        let folder = Folder::take(data_directory)?;
+        let connection = schema::open(&folder)?;
+        let path = folder::database(folder.path());
+        let failed = |error: rusqlite::Error| StoreError::of_sqlite(&path, &error);
+        let mut loaded = rows::load(&connection).map_err(failed)?;
+        loaded.identity = rows::identity(&connection)
+            .map_err(failed)?
+            .transpose()
+            .map_err(|error| StoreError::damaged(&path, error.to_string()))?;
+        let writer = Writer::start(folder.path(), connection)?;
+        let store = Store { writer, folder };
+        identity::take_over(&store, &mut loaded)?;
+        Ok((store, loaded))
+    }
+
+    /// Writes the identity; it is on the disk when this returns.
+    pub fn save_identity(&self, identity: &Identity) -> Result<(), StoreError> {
+        self.writer
+            .with(|connection| rows::save_identity(connection, identity))
+    }
+
+    /// Lets a change be written within two seconds. Never blocks on the disk.
+    pub fn queue(&self, change: Change) {
+        self.writer.queue(change);
+    }
+
+    /// Writes all that waits; the error says why it could not within `limit`.
+    pub fn flush(&self, limit: Duration) -> Result<(), StoreError> {
+        self.writer.flush(limit)
+    }
+}
