@@ -13,6 +13,7 @@ pub mod clock;
 pub mod database;
 pub mod entry;
 mod exit;
+pub mod geoip;
 #[cfg(target_os = "linux")]
 pub mod helper;
 

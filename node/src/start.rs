@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use masq_core::config::{CountryCode, NodeConfig};
+use masq_node::geoip;
 use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
@@ -35,9 +36,10 @@ fn home(config: &NodeConfig) -> Result<PathBuf> {
     }
 }
 
-/// The country that a Node says it is in; ZZ where it does not know.
+/// The country that a Node says it is in: as told, else that of its address; ZZ
+/// where it does not know.
 pub(crate) fn country(config: &NodeConfig) -> Result<CountryCode> {
-    match config.country {
+    match config.country.or(config.ip.and_then(geoip::country_of)) {
         Some(country) => Ok(country),
         None => CountryCode::new("ZZ").context("ZZ is a country code"),
     }
