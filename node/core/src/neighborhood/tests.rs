@@ -1,1 +1,10 @@
+//! The core in a small network of its own: virtual time, links with latency, Nodes that die,
+//! move and lie.
 
+mod bounds;
+mod greeting;
+mod joining;
+mod liars;
+mod net;
+mod recovery;
+mod spreading;
