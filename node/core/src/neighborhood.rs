@@ -30,6 +30,7 @@ mod counters;
 mod dial;
 mod greet;
 mod introduce;
+pub mod letter;
 pub mod message;
 mod own;
 mod peer;
@@ -47,7 +48,7 @@ pub use status::{NeighborStatus, Stage, State, Status};
 
 use conduct::{Bans, Origins};
 use dial::Candidates;
-use introduce::{Proposal, Seat};
+use introduce::{Newcomer, Proposal, Seat};
 use message::{Message, MessageError};
 use own::Own;
 use peer::{Member, Peer, Standing};
@@ -286,16 +287,34 @@ impl Neighborhood {
         match message {
             Message::Debut {
                 chain,
+                observed,
                 ports,
                 record,
-            } => self.handle_debut(peer, chain, ports, &record, now),
+            } => {
+                self.observe(&peer, observed, now);
+                self.handle_debut(peer, chain, ports, &record, now);
+            }
             Message::Welcome {
                 observed,
                 ports,
                 record,
             } => self.handle_welcome(peer, observed, ports, &record, now),
             Message::Pass { reason, observed } => self.handle_pass(peer, reason, observed, now),
-            Message::Propose { id, roles } => self.handle_propose(peer, id, roles, now),
+            Message::Propose {
+                id,
+                roles,
+                needy,
+                key,
+                hops,
+            } => {
+                let newcomer = Newcomer {
+                    id,
+                    roles,
+                    needy,
+                    key,
+                };
+                self.handle_propose(peer, newcomer, hops, now);
+            }
             Message::Consent { id } => self.handle_consent(peer, id, now),
             Message::Introduction { id, ip, ports } => {
                 self.handle_introduction(peer, id, ip, ports, now);
@@ -304,6 +323,7 @@ impl Neighborhood {
             Message::Announce(list) => self.handle_announce(peer, &list, now),
             Message::Pull(list) => self.handle_pull(peer, &list, now),
             Message::Records(list) => self.handle_records(peer, &list, now),
+            Message::Letter { id, sealed } => self.handle_letter(peer, id, &sealed, now),
             Message::Contact { ports } => self.handle_contact_message(peer, ports, now),
         }
     }

@@ -73,7 +73,11 @@ pub(super) struct Conduct {
     bytes: Bucket,
     signatures: Bucket,
     served: Bucket,
+    proposals: Bucket,
 }
+
+/// Proposals of one neighbor: at once, and then a second.
+const PROPOSALS: (u32, u32) = (40, 2);
 
 impl Conduct {
     pub(super) fn new(limits: &Limits, now: Instant) -> Self {
@@ -85,6 +89,7 @@ impl Conduct {
             bytes: Bucket::full(limits.bytes.0, now),
             signatures: Bucket::full(limits.signatures.0, now),
             served: Bucket::full(limits.served.0, now),
+            proposals: Bucket::full(PROPOSALS.0, now),
         }
     }
 
@@ -97,6 +102,11 @@ impl Conduct {
     /// Whether one more signature of what it brings is checked.
     pub(super) fn may_verify(&mut self, limits: &Limits, now: Instant) -> bool {
         take(&mut self.signatures, 1.0, limits.signatures, now)
+    }
+
+    /// Whether one more newcomer of its is looked at.
+    pub(super) fn may_propose(&mut self, now: Instant) -> bool {
+        take(&mut self.proposals, 1.0, PROPOSALS, now)
     }
 
     /// Whether it is given as many bytes.

@@ -12,6 +12,7 @@ use crate::identity::NodeId;
 use crate::record::NodeRecord;
 
 use super::action::{CloseReason, Offence, Report};
+use super::introduce::Newcomer;
 use super::message::{Message, Refusal};
 use super::peer::{Member, Standing};
 use super::spread::{Untimely, check_version};
@@ -21,10 +22,13 @@ use super::{Neighborhood, Now};
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
 /// How long a link stays after a Pass, for introductions.
-const PASSING: Duration = Duration::from_secs(5);
+const PASSING: Duration = Duration::from_secs(3);
 
 /// A neighbor gives way to a Node that has none at most this often.
 const GIVE_WAY: Duration = Duration::from_secs(30);
+
+/// Places that only those get who have fewer neighbors than they need.
+const RESERVED: usize = 2;
 
 /// What a newcomer becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +41,12 @@ impl Neighborhood {
     /// Asks the peer of a fresh link to become a neighbor.
     pub(super) fn ask(&mut self, id: &NodeId, now: Now) {
         self.renew_record(true, now);
+        let Some(remote) = self.links.get(id).map(|link| link.ip()) else {
+            return;
+        };
         let debut = Message::Debut {
             chain: self.config.chain,
+            observed: remote,
             ports: self.contact_ports(),
             record: Bytes::from(self.own.record.to_bytes()),
         };
@@ -138,8 +146,10 @@ impl Neighborhood {
         let has_seat = self.seats.iter().any(|seat| seat.id == *peer);
         let seats = if has_seat { 0 } else { self.seats.len() };
         let silent = others().filter(|member| !member.accepts).count();
-        if self.circle.len() + seats >= limits.most
-            || (!record.accepts() && silent >= limits.most_silent)
+        // The last places are for those who need them.
+        let needy = record.neighbors().len() < limits.least;
+        let most = limits.most.saturating_sub(if needy { 0 } else { RESERVED });
+        if self.circle.len() + seats >= most || (!record.accepts() && silent >= limits.most_silent)
         {
             return Err(Refusal::Full);
         }
@@ -152,9 +162,9 @@ impl Neighborhood {
         let missing = self
             .config
             .limits
-            .enough
-            .saturating_sub(record.neighbors().len() + 1);
-        let (roles, accepts) = (record.roles(), record.accepts());
+            .least
+            .saturating_sub(record.neighbors().len());
+        let (newcomer, accepts) = (Newcomer::of(&record, &self.config.limits), record.accepts());
         let neighbors = record.neighbors().to_vec();
         self.enter_circle(peer, accepts, now);
         let slot = self.slot(&peer);
@@ -169,13 +179,13 @@ impl Neighborhood {
         }
         self.announce_all(&peer, now);
         self.tell_first_hops();
-        self.introduce(peer, roles, &neighbors, missing.min(INTRODUCED), now);
+        self.introduce(newcomer, &neighbors, missing.min(INTRODUCED), now);
         self.schedule_flush(true, now);
     }
 
     fn serve(&mut self, peer: NodeId, record: Arc<NodeRecord>, now: Now) {
         self.leave_circle(&peer, now);
-        let roles = record.roles();
+        let newcomer = Newcomer::of(&record, &self.config.limits);
         if let Some(link) = self.links.get_mut(&peer) {
             link.standing = Standing::Client;
             link.client = Some(record);
@@ -185,7 +195,7 @@ impl Neighborhood {
         self.counters.admitted += 1;
         self.welcome(&peer);
         self.announce_all(&peer, now);
-        self.introduce(peer, roles, &[], INTRODUCED, now);
+        self.introduce(newcomer, &[], INTRODUCED, now);
     }
 
     /// Says that the peer has been taken.
@@ -220,14 +230,11 @@ impl Neighborhood {
         let Some(record) = record.filter(|_| reason == Refusal::Full) else {
             return;
         };
-        let roles = record.roles();
-        let missing = self
-            .config
-            .limits
-            .enough
-            .saturating_sub(record.neighbors().len());
+        let newcomer = Newcomer::of(record, &self.config.limits);
+        let enough = self.config.limits.enough;
+        let missing = enough.saturating_sub(record.neighbors().len());
         let neighbors = record.neighbors().to_vec();
-        self.introduce(peer, roles, &neighbors, missing.min(INTRODUCED), now);
+        self.introduce(newcomer, &neighbors, missing.min(PASSED), now);
     }
 
     /// A Node without any neighbor, which nobody here could meet, gets the place of the youngest
@@ -375,8 +382,10 @@ impl Neighborhood {
     }
 }
 
-/// The most introductions at one greeting.
+/// The most introductions at one greeting, and when there is no place: whom it meets then will
+/// introduce it further.
 const INTRODUCED: usize = 3;
+const PASSED: usize = 2;
 
 /// Introductions that are awaited after a greeting.
 pub(super) const INTRODUCTIONS: u8 = 4;

@@ -12,8 +12,10 @@ use thiserror::Error;
 use crate::config::Chain;
 use crate::descriptor::{MAX_PORTS, MIN_PORT};
 use crate::failure::Code;
-use crate::identity::NodeId;
+use crate::identity::{NodeId, OnionPublicKey};
 use crate::record::{MAX_BYTES as MAX_RECORD, NodeRecord, Roles};
+
+use super::letter::LETTER_LENGTH;
 
 mod fields;
 
@@ -21,6 +23,9 @@ use fields::{Reader, Writer};
 
 /// The longest message, in bytes (W-9.1).
 pub const MAX_MESSAGE: usize = 64 * 1024;
+
+/// How far a [`Message::Propose`] travels: so many Nodes are asked behind the first one.
+pub const MAX_HOPS: u8 = 6;
 
 /// The most ids in one [`Message::Announce`] or [`Message::Pull`].
 pub const MAX_IDS: usize = 1_024;
@@ -32,6 +37,8 @@ pub enum Message {
     Debut {
         /// Its network.
         chain: Chain,
+        /// The receiver's address as the sender dialled it.
+        observed: IpAddr,
         /// Where it takes links; none when it does not.
         ports: Vec<u16>,
         /// Its own record.
@@ -59,6 +66,12 @@ pub enum Message {
         id: NodeId,
         /// What it offers.
         roles: Roles,
+        /// It has fewer neighbors than it needs.
+        needy: bool,
+        /// Its onion key, to seal a letter to it with.
+        key: OnionPublicKey,
+        /// How many more Nodes may be asked; [`MAX_HOPS`] from who knows the receiver's address.
+        hops: u8,
     },
     /// It would; its address may be told to that Node (W-9.7).
     Consent {
@@ -82,6 +95,13 @@ pub enum Message {
     Pull(Vec<NodeId>),
     /// Records (W-9.12).
     Records(Vec<Bytes>),
+    /// The sealed introduction of a Node that is not the sender's neighbor (W-9.14).
+    Letter {
+        /// Who may open it.
+        id: NodeId,
+        /// Where that Node is.
+        sealed: [u8; LETTER_LENGTH],
+    },
     /// The sender takes links at these ports of the address that the link has (W-9.13).
     Contact {
         /// Its ports; none when it takes no links any more.
@@ -191,6 +211,7 @@ impl Message {
         let message = match reader.byte("kind")? {
             DEBUT => Message::Debut {
                 chain: reader.chain()?,
+                observed: reader.ip()?,
                 ports: reader.ports()?,
                 record: reader.record()?,
             },
@@ -206,6 +227,9 @@ impl Message {
             PROPOSE => Message::Propose {
                 id: reader.id()?,
                 roles: reader.roles()?,
+                needy: reader.flag()?,
+                key: OnionPublicKey::new(reader.take("key")?),
+                hops: reader.hops()?,
             },
             CONSENT => Message::Consent { id: reader.id()? },
             INTRODUCTION => {
@@ -239,6 +263,10 @@ impl Message {
             CONTACT => Message::Contact {
                 ports: reader.ports()?,
             },
+            LETTER => Message::Letter {
+                id: reader.id()?,
+                sealed: reader.take("letter")?,
+            },
             kind => return Err(MessageError::Kind(kind)),
         };
         reader.end()?;
@@ -251,16 +279,32 @@ impl Message {
         match self {
             Message::Debut {
                 chain,
+                observed,
                 ports,
                 record,
-            } => writer.chain(*chain).ports(ports).record(record),
+            } => writer
+                .chain(*chain)
+                .ip(*observed)
+                .ports(ports)
+                .record(record),
             Message::Welcome {
                 observed,
                 ports,
                 record,
             } => writer.ip(*observed).ports(ports).record(record),
             Message::Pass { reason, observed } => writer.refusal(*reason).ip(*observed),
-            Message::Propose { id, roles } => writer.id(id).roles(*roles),
+            Message::Propose {
+                id,
+                roles,
+                needy,
+                key,
+                hops,
+            } => writer
+                .id(id)
+                .roles(*roles)
+                .put(&[u8::from(*needy)])
+                .put(key.as_bytes())
+                .put(&[*hops]),
             Message::Consent { id } => writer.id(id),
             Message::Introduction { id, ip, ports } => writer.id(id).ip(*ip).ports(ports),
             Message::Seek => &mut writer,
@@ -274,6 +318,7 @@ impl Message {
                 writer.record(record);
             }),
             Message::Contact { ports } => writer.ports(ports),
+            Message::Letter { id, sealed } => writer.id(id).put(sealed),
         };
         writer.done()
     }
@@ -291,6 +336,7 @@ impl Message {
             Message::Pull(_) => PULL,
             Message::Records(_) => RECORDS,
             Message::Contact { .. } => CONTACT,
+            Message::Letter { .. } => LETTER,
         }
     }
 }
@@ -312,6 +358,7 @@ const ANNOUNCE: u8 = 8;
 const PULL: u8 = 9;
 const RECORDS: u8 = 10;
 const CONTACT: u8 = 11;
+const LETTER: u8 = 12;
 
 #[cfg(test)]
 mod tests;

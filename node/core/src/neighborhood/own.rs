@@ -13,7 +13,7 @@ use crate::record::{Content, NodeRecord};
 use super::action::{Action, Report};
 use super::conduct::Bucket;
 use super::message::Message;
-use super::peer::Standing;
+use super::peer::{Peer, Standing};
 use super::{Contact, Neighborhood, Now};
 
 /// A record is signed anew at the latest after this time, less up to a sixth.
@@ -172,7 +172,9 @@ impl Neighborhood {
             return;
         }
         let seen = |ip| {
-            let same = self.links.values().filter(|peer| peer.observed == Some(ip));
+            let trusted = |peer: &&Peer| peer.asked || peer.standing == Standing::Neighbor;
+            let trusted = self.links.values().filter(trusted);
+            let same = trusted.filter(|peer| peer.observed == Some(ip));
             let mut places: Vec<_> = same.map(|peer| peer.ip()).collect();
             places.sort_unstable();
             places.dedup();

@@ -113,6 +113,12 @@ impl View {
             .is_some_and(|entry| entry.distance != FAR)
     }
 
+    /// Whether some record of the view is like that.
+    pub(super) fn any_connected(&self, like: impl Fn(&NodeRecord) -> bool) -> bool {
+        let mut connected = self.entries.values().filter(|entry| entry.distance != FAR);
+        connected.any(|entry| like(&entry.record))
+    }
+
     /// Whether its distance makes it concern neighbors, too.
     pub(super) fn concerns_neighbors(&self, id: &NodeId) -> bool {
         self.entries

@@ -15,7 +15,10 @@ impl<'a> Reader<'a> {
         Reader { whole, rest: whole }
     }
 
-    fn take<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], MessageError> {
+    pub(super) fn take<const N: usize>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<[u8; N], MessageError> {
         let (taken, rest) = self
             .rest
             .split_first_chunk()
@@ -34,6 +37,21 @@ impl<'a> Reader<'a> {
 
     pub(super) fn id(&mut self) -> Result<NodeId, MessageError> {
         self.take("id").map(NodeId::new)
+    }
+
+    pub(super) fn flag(&mut self) -> Result<bool, MessageError> {
+        match self.byte("flag")? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(MessageError::Field("flag")),
+        }
+    }
+
+    pub(super) fn hops(&mut self) -> Result<u8, MessageError> {
+        let hops = self.byte("hops")?;
+        (hops <= MAX_HOPS)
+            .then_some(hops)
+            .ok_or(MessageError::Field("hops"))
     }
 
     pub(super) fn chain(&mut self) -> Result<Chain, MessageError> {
@@ -138,6 +156,11 @@ impl Writer {
 
     pub(super) fn id(&mut self, id: &NodeId) -> &mut Self {
         self.0.put_slice(id.as_bytes());
+        self
+    }
+
+    pub(super) fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.put_slice(bytes);
         self
     }
 

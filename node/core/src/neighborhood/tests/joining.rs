@@ -26,7 +26,7 @@ fn from_one_descriptor_everyone_finds_three_to_ten_neighbors() {
         for _ in 1..count {
             net.join(&[first]);
         }
-        net.run_s(10);
+        net.run_s(if count < 20 { 10 } else { 30 });
         for node in net.running() {
             let views = net.nodes[node].learned.len();
             let degree = net.neighbors(node).len();
@@ -114,7 +114,7 @@ fn a_full_node_passes_and_introduces() {
         net.join(&[seed]);
         net.run(Duration::from_millis(300));
     }
-    net.run_s(20);
+    net.run_s(120);
     assert_eq!(net.neighbors(seed).len(), 10);
     assert!(net.core(seed).counters().passed > 5);
     net.check_rest(3);
@@ -175,12 +175,12 @@ fn clients_have_a_bound_of_their_own() {
 fn originate_only_nodes_are_named_dial_and_are_never_dialled() {
     let mut net = Net::new(10);
     let seed = net.join(&[]);
-    for _ in 0..7 {
+    for _ in 0..15 {
         net.join(&[seed]);
     }
     net.run_s(5);
     let mut silent = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..6 {
         let node = net.add(BOTH, false, &[seed]);
         net.begin(node);
         silent.push(node);
@@ -227,6 +227,7 @@ fn a_node_alone_with_a_full_clique_gets_a_place() {
     for node in 0..11 {
         let seeds: Vec<_> = (0..node).collect();
         let added = net.add(BOTH, true, &seeds);
+        net.nodes[added].config.limits.least = 10;
         net.nodes[added].config.limits.enough = 10;
         net.begin(added);
     }
@@ -234,8 +235,12 @@ fn a_node_alone_with_a_full_clique_gets_a_place() {
     for node in net.running() {
         assert_eq!(net.neighbors(node).len(), 10);
     }
+    for node in 0..11 {
+        let core = net.nodes[node].core.as_mut().unwrap();
+        core.config.limits = Limits::default();
+    }
     let late = net.join(&[0]);
-    net.run_s(180);
+    net.run_s(60);
     assert!(!net.neighbors(late).is_empty());
 }
 
@@ -250,23 +255,4 @@ fn at_most_four_neighbors_share_an_address() {
     }
     net.run_s(30);
     assert_eq!(net.neighbors(seed).len(), 4);
-}
-
-#[test]
-fn zz_debug() {
-    let mut net = Net::new(3);
-    let first = net.join(&[]);
-    for _ in 1..64 {
-        net.join(&[first]);
-    }
-    for t in 0..8 {
-        net.run_s(5);
-        let degrees: Vec<_> = net.running().iter().map(|node| net.neighbors(*node).len()).collect();
-        eprintln!("{t} {degrees:?}");
-    }
-    for node in net.running() {
-        if net.neighbors(node).len() < 3 {
-            eprintln!("{node} {:?}\n{:?}\n", net.nodes[node].reports, net.core(node).status(net.now(node)));
-        }
-    }
 }

@@ -469,7 +469,7 @@ impl Net {
                 }
                 Action::Send { peer, message } => {
                     assert!(message.len() <= MAX_MESSAGE);
-                    message::Message::decode(&message).expect("own messages are well formed");
+                    Message::decode(&message).expect("own messages are well formed");
                     self.sent += 1;
                     self.sent_bytes += message.len() as u64;
                     self.deliver(node, &peer, message);
