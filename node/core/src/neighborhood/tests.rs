@@ -5,6 +5,6 @@ mod bounds;
 mod greeting;
 mod joining;
 mod liars;
-mod net;
+pub(super) mod net;
 mod recovery;
 mod spreading;

@@ -16,7 +16,7 @@ use crate::descriptor::Descriptor;
 use crate::identity::{Identity, NodeId, Validity};
 use crate::neighborhood::*;
 use crate::random::seeded::Seeded;
-use crate::record::{NodeRecord, Rates, Roles};
+use crate::record::{Content, NodeRecord, Rates, Roles};
 
 pub(super) const UNIX_MS: u64 = 1_790_000_000_000;
 pub(super) const PORT: u16 = 4_000;
@@ -101,6 +101,24 @@ pub(super) fn identity(number: usize) -> Rc<Identity> {
     let validity = Validity::new(unix - day, unix + 365 * day).unwrap();
     let seed = 7_000 + number as u64;
     Rc::new(Identity::generate(validity, &mut Seeded::new(seed)))
+}
+
+/// A record of this identity.
+pub(in crate::neighborhood) fn record_of(
+    identity: &Identity,
+    version: u64,
+    neighbors: &[NodeId],
+) -> NodeRecord {
+    let content = Content {
+        version,
+        roles: BOTH,
+        accepts: true,
+        country: zz(),
+        rates: Rates::default(),
+        earning: None,
+        neighbors: neighbors.to_vec(),
+    };
+    NodeRecord::sign(identity, content).unwrap()
 }
 
 pub(super) fn zz() -> CountryCode {
