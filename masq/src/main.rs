@@ -1,6 +1,6 @@
 //! `masq`: the command line.
 //!
-//! Only `run` and `repair` stand here; both work without a Daemon.
+//! `run`, `repair` and `status` stand here; all work without a Daemon.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
@@ -22,6 +22,7 @@ struct Arguments {
 enum Commands {
     Run(cmds::run::Run),
     Repair(cmds::repair::Repair),
+    Status(cmds::status::Status),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let (result, failure) = match arguments.command {
         Commands::Run(run) => (run.execute(), cmds::run::OWN_FAILURE),
         Commands::Repair(repair) => (repair.execute(), 1),
+        Commands::Status(status) => (status.execute(), 1),
     };
     match result {
         Ok(status) => ExitCode::from(status),

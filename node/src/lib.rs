@@ -19,6 +19,7 @@ pub mod helper;
 
 pub mod link;
 pub mod mesh;
+pub mod neighborhood;
 pub mod neighbors;
 pub mod node;
 pub mod outside;

@@ -41,6 +41,14 @@ pub enum LinkError {
     MessageTooLong(u32),
     #[error("the peer is not the Node that its descriptor names")]
     WrongPeer,
+    #[error("no answer")]
+    NoAnswer,
+    #[error("the peer does not take links: {0}")]
+    Refused(String),
+    #[error("the peer speaks another version of QUIC")]
+    Version,
+    #[error("this machine has no way to the address")]
+    Unreachable,
     #[error("could not connect: {0}")]
     Connect(String),
 }

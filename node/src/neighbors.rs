@@ -1,5 +1,5 @@
-//! Keeps a link with each configured neighbor, for ever, and takes those that
-//! dial us.
+//! Takes the links of others, and keeps one with each configured neighbor of a
+//! static mesh (`nodes-file`), where nobody looks for others.
 
 use crate::link::quic::{QuicEndpoint, QuicLink};
 use crate::link::{Link, LinkError};
@@ -8,6 +8,7 @@ use crate::serve::{self, Services};
 use masq_core::failure::Code;
 use masq_core::identity::NodeId;
 use rand::Rng;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ pub async fn keep<O: Outside>(
         }
         let start = Instant::now();
         let dialled = timeout(DIAL_TIMEOUT, endpoint.dial(peer, address)).await;
-        match dialled.unwrap_or_else(|_| Err(LinkError::Connect("no answer".to_string()))) {
+        match dialled.unwrap_or_else(|_| Err(LinkError::NoAnswer)) {
             Ok(link) => serve_link(services.clone(), link).await,
             Err(error) => {
                 tracing::warn!(
@@ -74,8 +75,13 @@ pub async fn keep<O: Outside>(
     }
 }
 
-/// Takes the links of others until the endpoint is closed.
-pub async fn accept<O: Outside>(services: Rc<Services<QuicLink, O>>, endpoint: QuicEndpoint) {
+/// Takes the links of others until the endpoint is closed; `serve` carries each
+/// to its end.
+pub async fn accept<O: Outside, F: Future<Output = ()> + 'static>(
+    services: Rc<Services<QuicLink, O>>,
+    endpoint: QuicEndpoint,
+    serve: impl Fn(QuicLink) -> F + Clone + 'static,
+) {
     // Every link that others began counts, also those whose handshake is under
     // way and several with one peer.
     let open = Rc::new(());
@@ -85,11 +91,11 @@ pub async fn accept<O: Outside>(services: Rc<Services<QuicLink, O>>, endpoint: Q
             incoming.refuse();
             continue;
         }
-        let (services, open) = (services.clone(), open.clone());
+        let (services, open, serve) = (services.clone(), open.clone(), serve.clone());
         spawn_local(async move {
             let _open = open;
             match timeout(DIAL_TIMEOUT, QuicEndpoint::handshake(incoming)).await {
-                Ok(Ok(link)) => serve_link(services.clone(), link).await,
+                Ok(Ok(link)) => serve(link).await,
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "a link was not made");
                     services
@@ -104,7 +110,8 @@ pub async fn accept<O: Outside>(services: Rc<Services<QuicLink, O>>, endpoint: Q
     }
 }
 
-async fn serve_link<O: Outside>(services: Rc<Services<QuicLink, O>>, link: QuicLink) {
+/// Carries a link of a static mesh.
+pub async fn serve_link<O: Outside>(services: Rc<Services<QuicLink, O>>, link: QuicLink) {
     let peer = link.peer();
     tracing::info!(event = "link-up", peer = %peer.short(), address = %link.remote_address());
     services.mesh.insert(link.clone());

@@ -1,9 +1,10 @@
 //! A running Node: puts links, services and the entry together and keeps them
 //! until it is told to end or can no longer do its work.
 
+use self::neighborhood::Needs;
 use crate::app::Apps;
 use crate::clock;
-use crate::database::{Loaded, Store};
+use crate::database::{Change, Loaded, Store};
 use crate::entry::record::{FlowLog, Owners};
 use crate::entry::{Entry, Parts, Way};
 use crate::link::quic::{QuicEndpoint, QuicLink};
@@ -33,10 +34,14 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::{LocalSet, spawn_local};
 
+mod neighborhood;
+
 /// Names that have fake addresses at one time.
 const FAKE_NAMES: usize = 65_536;
 /// How often new names are written to disk.
 const KEEP_NAMES: Duration = Duration::from_secs(2);
+/// How often what was learned of other Nodes is.
+const KEEP_LEARNED: Duration = Duration::from_secs(2);
 /// How long neighbors are told of our end.
 const FAREWELL: Duration = Duration::from_millis(200);
 /// How long the end waits for the database.
@@ -97,7 +102,7 @@ where
         config,
         identity,
         store,
-        remembered: _,
+        remembered,
         data_directory,
         socket,
         capture,
@@ -105,7 +110,14 @@ where
     let mut ended = std::pin::pin!(end_signal()?);
     let own_id = identity.id();
     tracing::info!(event = "starting", id = %own_id, mode = config.mode.name());
+    let store = Rc::new(store);
     let directory = Rc::new(RefCell::new(directory(&config, &identity)?));
+    directory.borrow_mut().restore(
+        remembered.guards,
+        remembered.reputation,
+        clock::unix_seconds(),
+    );
+    spawn_local(keep_learned(directory.clone(), store.clone()));
     let endpoint = socket
         .map(|socket| QuicEndpoint::new(&identity, socket, config.listens()))
         .transpose()?;
@@ -119,9 +131,22 @@ where
         (config.relays(), config.exit),
         clock::unix_seconds,
     ));
-    if let Some(endpoint) = &endpoint {
-        links(&config, &services, endpoint)?;
-    }
+    let shell = match &endpoint {
+        None => None,
+        Some(endpoint) if config.nodes_file.is_some() => {
+            links(&config, &services, endpoint)?;
+            None
+        }
+        Some(endpoint) => Some(neighborhood::start(Needs {
+            config: &config,
+            services: services.clone(),
+            directory: directory.clone(),
+            endpoint,
+            past: remembered.neighbors,
+            data_directory: data_directory.clone(),
+            store: store.clone(),
+        })?),
+    };
 
     let mut names = None;
     let result = if let Some(capture) = capture {
@@ -129,12 +154,14 @@ where
             &config,
             &data_directory,
             services.clone(),
-            directory,
+            directory.clone(),
             &capture,
         )?;
         names = Some(entry.clone());
         spawn_local(keep_names(entry.clone(), data_directory.join(NAMES_FILE)));
-        spawn_local(follow_links(entry.clone(), mesh.clone()));
+        if shell.is_none() {
+            spawn_local(follow_links(entry.clone(), mesh.clone()));
+        }
         tokio::select! {
             result = captured(&config, &entry, &mesh, capture) => result,
             () = &mut ended => Ok(()),
@@ -148,6 +175,11 @@ where
         entry.close();
         write_names(&entry, &data_directory.join(NAMES_FILE));
     }
+    if let Some(shell) = shell {
+        shell.stop();
+        neighborhood::last_status(&config, &shell, &data_directory);
+    }
+    learned(&directory, &store);
     if let Some(endpoint) = endpoint {
         endpoint.close();
         // Neighbors that do not hear of it notice by themselves.
@@ -199,13 +231,16 @@ where
     }
 }
 
+/// A static mesh: a link with each configured neighbor, no gossip.
 fn links(
     config: &NodeConfig,
     services: &Rc<Services<QuicLink, Sockets>>,
     endpoint: &QuicEndpoint,
 ) -> Result<()> {
     if config.listens() {
-        spawn_local(neighbors::accept(services.clone(), endpoint.clone()));
+        let serving = services.clone();
+        let serve = move |link| neighbors::serve_link(serving.clone(), link);
+        spawn_local(neighbors::accept(services.clone(), endpoint.clone(), serve));
     }
     for neighbor in &config.neighbors {
         let descriptor = neighbor.descriptor();
@@ -333,6 +368,25 @@ async fn follow_links(entry: Rc<Entry<QuicLink, Sockets>>, mesh: Rc<Mesh<QuicLin
         if changes.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Guards and reputations are worth keeping whatever ends this process.
+async fn keep_learned(directory: Rc<RefCell<Directory>>, store: Rc<Store>) {
+    loop {
+        tokio::time::sleep(KEEP_LEARNED).await;
+        learned(&directory, &store);
+    }
+}
+
+fn learned(directory: &RefCell<Directory>, store: &Store) {
+    let mut directory = directory.borrow_mut();
+    if let Some(guards) = directory.take_guard_changes() {
+        store.queue(Change::Guards(guards));
+    }
+    let reputation = directory.take_reputation_changes();
+    if !reputation.is_empty() {
+        store.queue(Change::Reputation(reputation));
     }
 }
 

@@ -8,11 +8,13 @@
 use super::messages::Messages;
 use super::tls::{Credentials, TlsError, peer_id};
 use super::{Link, LinkError, LinkRecv, LinkSend, StreamError, Traffic};
+use crate::neighborhood::Dial;
 use bytes::{Bytes, BytesMut};
 use masq_core::identity::{Identity, NodeId};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ConnectionError, Endpoint, EndpointConfig, RecvStream, SendStream, TransportConfig, VarInt,
+    ConnectError, ConnectionError, Endpoint, EndpointConfig, RecvStream, SendStream,
+    TransportConfig, VarInt,
 };
 use rustls::pki_types::CertificateDer;
 use std::future::{Future, poll_fn};
@@ -77,6 +79,12 @@ impl std::fmt::Debug for QuicEndpoint {
     }
 }
 
+impl Dial<QuicLink> for QuicEndpoint {
+    async fn dial(&self, peer: NodeId, address: SocketAddr) -> Result<QuicLink, LinkError> {
+        QuicEndpoint::dial(self, peer, address).await
+    }
+}
+
 impl QuicEndpoint {
     /// Must be called inside the runtime. `accepting` says whether others may
     /// dial us.
@@ -120,9 +128,12 @@ impl QuicEndpoint {
         let connection = self
             .endpoint
             .connect_with(config, address, "localhost")
-            .map_err(|e| connect(e.to_string()))?
+            .map_err(|error| match error {
+                ConnectError::InvalidRemoteAddress(_) => LinkError::Unreachable,
+                other => connect(other.to_string()),
+            })?
             .await
-            .map_err(|e| connect(e.to_string()))?;
+            .map_err(not_connected)?;
         let link = QuicLink::new(connection)?;
         if link.peer() != peer {
             link.close("wrong peer");
@@ -142,6 +153,11 @@ impl QuicEndpoint {
             .await
             .map_err(|e| LinkError::Connect(e.to_string()))?;
         QuicLink::new(connection)
+    }
+
+    /// The UDP port of the links.
+    pub fn port(&self) -> std::io::Result<u16> {
+        Ok(self.endpoint.local_addr()?.port())
     }
 
     pub fn close(&self) {
@@ -412,6 +428,26 @@ fn joined(chunks: &mut [Bytes]) -> BytesMut {
         all.extend_from_slice(chunk);
     }
     all
+}
+
+fn not_connected(error: ConnectionError) -> LinkError {
+    /// What a TLS alert is to QUIC (RFC 9001 section 4.8).
+    const ALERTS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
+    match error {
+        ConnectionError::TimedOut => LinkError::NoAnswer,
+        ConnectionError::VersionMismatch => LinkError::Version,
+        // The only certificate that is not taken is that of another Node.
+        ConnectionError::TransportError(error) if ALERTS.contains(&error.code.into()) => {
+            LinkError::WrongPeer
+        }
+        ConnectionError::ConnectionClosed(_)
+        | ConnectionError::ApplicationClosed(_)
+        | ConnectionError::TransportError(_)
+        | ConnectionError::Reset => LinkError::Refused(error.to_string()),
+        ConnectionError::LocallyClosed | ConnectionError::CidsExhausted => {
+            LinkError::Connect(error.to_string())
+        }
+    }
 }
 
 pub(super) fn lost(error: ConnectionError) -> LinkError {

@@ -53,7 +53,7 @@ fn a_peer_with_another_id_than_expected_is_refused() {
             a.endpoint.dial(expected.id, b.address),
             accept_one(&b.endpoint)
         );
-        assert!(matches!(dialled, Err(LinkError::Connect(_))), "{dialled:?}");
+        assert!(matches!(dialled, Err(LinkError::WrongPeer)), "{dialled:?}");
         assert!(accepted.is_err(), "{accepted:?}");
     });
 }
@@ -242,7 +242,9 @@ fn a_silent_neighbor_is_given_up_before_its_link_times_out() {
         let (a, b) = (End::new(), End::new());
         let path = Path::to(b.address);
         let (asking, answering) = (a.services(), b.services());
-        spawn_local(neighbors::accept(answering.clone(), b.endpoint.clone()));
+        let serving = answering.clone();
+        let serve = move |link| neighbors::serve_link(serving.clone(), link);
+        spawn_local(neighbors::accept(answering, b.endpoint.clone(), serve));
         spawn_local(neighbors::keep(
             asking.clone(),
             a.endpoint.clone(),
