@@ -1,8 +1,8 @@
 //! The core in a small network of its own: virtual time, links with latency, Nodes that die,
 //! move and lie.
 
+mod actor;
 mod bounds;
-mod greeting;
 mod joining;
 mod liars;
 pub(super) mod net;
