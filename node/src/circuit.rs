@@ -12,9 +12,12 @@ use masq_core::frame::{
     Sealer,
 };
 use masq_core::layer::Onion;
+use masq_core::resume::CountError;
 
 /// Sealed bytes gathered before they are handed to the link.
 const GATHER: usize = 4 * MAX_FRAME;
+/// Of a flow's bytes, as many as [`Sender::data`] takes at once.
+pub const GATHERED_DATA: usize = 4 * MAX_PAYLOAD;
 
 /// Why a circuit ended before both sides finished.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -27,6 +30,8 @@ pub enum CircuitError {
     Open(#[from] OpenError),
     #[error("the peer sent a frame that makes no sense here")]
     Unexpected,
+    #[error("the peer counts wrongly: {0}")]
+    Count(#[from] CountError),
 }
 
 impl CircuitError {
@@ -34,7 +39,26 @@ impl CircuitError {
     pub fn is_malformed(&self) -> bool {
         match self {
             CircuitError::Stream(_) | CircuitError::Open(OpenError::Truncated { .. }) => false,
-            CircuitError::Open(_) | CircuitError::Seal(_) | CircuitError::Unexpected => true,
+            CircuitError::Open(_)
+            | CircuitError::Seal(_)
+            | CircuitError::Unexpected
+            | CircuitError::Count(_) => true,
+        }
+    }
+
+    /// Whether the circuit is lost and the flow may go on over another one
+    /// (W-5.10): nothing that the far end has said itself.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            CircuitError::Stream(_) | CircuitError::Seal(SealError::UsedUp) => true,
+            CircuitError::Open(error) => match error {
+                OpenError::Truncated { .. }
+                | OpenError::Sealed { .. }
+                | OpenError::Length { .. }
+                | OpenError::UsedUp => true,
+                OpenError::Kind { .. } | OpenError::Ended { .. } => false,
+            },
+            CircuitError::Seal(_) | CircuitError::Unexpected | CircuitError::Count(_) => false,
         }
     }
 
@@ -50,7 +74,9 @@ impl CircuitError {
             CircuitError::Stream(StreamError::LinkLost)
             | CircuitError::Open(OpenError::Truncated { .. }) => Code::LinkLost,
             CircuitError::Open(error) => error.code(),
-            CircuitError::Seal(_) | CircuitError::Unexpected => Code::BadFrame,
+            CircuitError::Seal(_) | CircuitError::Unexpected | CircuitError::Count(_) => {
+                Code::BadFrame
+            }
         }
     }
 }
@@ -68,6 +94,10 @@ pub struct Sender<S> {
     sealer: Sealer,
     layers: Onion,
     gathered: BytesMut,
+    /// Bytes at the front of `gathered` that pass the layers by.
+    preamble: usize,
+    /// A flush has begun and not ended.
+    flushing: bool,
 }
 
 impl<S: LinkSend> Sender<S> {
@@ -77,6 +107,8 @@ impl<S: LinkSend> Sender<S> {
             sealer,
             layers,
             gathered: BytesMut::new(),
+            preamble: 0,
+            flushing: false,
         }
     }
 
@@ -90,10 +122,10 @@ impl<S: LinkSend> Sender<S> {
     }
 
     /// Bytes in front of everything, already as the first hop expects them.
-    pub fn preamble(&mut self, bytes: &[u8]) -> Preamble {
+    pub fn preamble(&mut self, bytes: &[u8]) {
         debug_assert!(self.gathered.is_empty());
         self.gathered.extend_from_slice(bytes);
-        Preamble(bytes.len())
+        self.preamble = bytes.len();
     }
 
     pub fn forward(&mut self, message: &Forward<'_>) -> Result<(), CircuitError> {
@@ -128,6 +160,11 @@ impl<S: LinkSend> Sender<S> {
         (draft, &mut self.gathered)
     }
 
+    /// What is sealed or drafted and not yet flushed.
+    pub fn gathered(&self) -> &[u8] {
+        &self.gathered
+    }
+
     pub fn finish_data(&mut self, draft: Draft) -> Result<(), CircuitError> {
         Ok(self.sealer.finish(draft, &mut self.gathered)?)
     }
@@ -136,18 +173,29 @@ impl<S: LinkSend> Sender<S> {
         self.sealer.cancel(draft, &mut self.gathered);
     }
 
-    /// Gives everything sealed to the link; waits for its window.
+    /// Gives everything sealed to the link; waits for its window. When it is
+    /// given up on the way, the stream is of no more use.
     pub async fn flush(&mut self) -> Result<(), CircuitError> {
-        self.flush_after(Preamble(0)).await
-    }
-
-    pub async fn flush_after(&mut self, preamble: Preamble) -> Result<(), CircuitError> {
         if self.gathered.is_empty() {
             return Ok(());
         }
         let mut bytes = std::mem::take(&mut self.gathered);
-        self.layers.apply(&mut bytes[preamble.0..]);
-        Ok(self.send.write(bytes.freeze()).await?)
+        let preamble = std::mem::take(&mut self.preamble);
+        self.layers.apply(&mut bytes[preamble..]);
+        self.flushing = true;
+        self.send.write(bytes.freeze()).await?;
+        self.flushing = false;
+        Ok(())
+    }
+
+    /// Whether nothing was flushed yet.
+    pub fn is_fresh(&self) -> bool {
+        self.preamble > 0
+    }
+
+    /// Whether the stream takes no more: a flush was given up or failed.
+    pub fn is_stuck(&self) -> bool {
+        self.flushing
     }
 
     /// No more bytes: call after a frame that says so.
@@ -159,11 +207,6 @@ impl<S: LinkSend> Sender<S> {
         self.send.reset(u64::from(code.number()));
     }
 }
-
-/// Bytes at the front of the first write that pass the layers by.
-#[derive(Debug)]
-#[must_use]
-pub struct Preamble(usize);
 
 /// The receiving end.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::time::Instant;
 use tokio::task::spawn_local;
 
+mod again;
 mod circuit;
 mod direct;
 mod dns;

@@ -2,26 +2,27 @@
 //! and moves the bytes.
 
 use crate::circuit::{CircuitError, Receiver, Sender};
-use crate::link::{Link, LinkRecv, LinkSend, StreamError};
-use crate::outside::{self, Outside, OutsideTcp};
-use crate::serve::Services;
+use crate::link::{Link, LinkRecv, LinkSend};
+use crate::outside::{self, Outside};
+use crate::serve::{Seat, Services};
 use crate::trouble::Troubles;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
 use masq_core::failure::{Code, Failure};
-use masq_core::frame::{Backward, Forward, Host, Kind, MAX_PAYLOAD, Opener, Sealer, Target};
+use masq_core::frame::{Backward, Forward, Host, Kind, Opener, Sealer, Target};
 use masq_core::layer::Onion;
 use masq_core::onion::ExitKeys;
-use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::io;
+use masq_core::resume::{KEPT_FOR, Token};
+use std::cell::Cell;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use kept::Mail;
+pub(crate) use kept::{Kept, Place};
+
+mod kept;
+mod tcp;
 mod udp;
 
 /// The first frame comes with the set-up or right behind it.
@@ -35,36 +36,110 @@ const QUESTION_IDLE: Duration = Duration::from_secs(30);
 
 type Ends<L> = (Sender<<L as Link>::Send>, Receiver<<L as Link>::Recv>);
 
-/// Serves one circuit to its end.
-pub(crate) async fn run<L: Link, O: Outside>(
-    services: &Services<L, O>,
+/// A circuit that ends here.
+pub(crate) struct Arrived<L: Link, O: Outside> {
+    pub(crate) seat: Seat<L, O>,
+    pub(crate) link: L,
+    pub(crate) send: L::Send,
+    pub(crate) recv: L::Recv,
+    pub(crate) keys: ExitKeys,
+    pub(crate) early: BytesMut,
+}
+
+/// The circuit that a flow has at the moment.
+struct Circuit<L: Link, O: Outside> {
+    ends: Ends<L>,
     link: L,
-    send: L::Send,
-    recv: L::Recv,
     keys: ExitKeys,
-    early: BytesMut,
-) {
+    seat: Seat<L, O>,
+}
+
+/// A circuit that takes a flow over; its originator has received so much.
+pub(crate) struct Takeover<L: Link, O: Outside> {
+    circuit: Circuit<L, O>,
+    received: u64,
+}
+
+/// What a circuit begins with.
+enum First {
+    Open(Target),
+    Resume(Token, u64),
+}
+
+/// Serves one circuit to its end; a TCP or UDP flow to the end of its last one.
+pub(crate) async fn run<L: Link, O: Outside>(services: &Services<L, O>, arrived: Arrived<L, O>) {
+    let Arrived {
+        seat,
+        link,
+        send,
+        recv,
+        keys,
+        early,
+    } = arrived;
     let sender = Sender::new(send, Sealer::new(&keys.frame.backward), Onion::default());
     let opener = Opener::new(&keys.frame.forward);
-    let mut ends = (sender, Receiver::new(recv, opener, Onion::default(), early));
-    let opened = tokio::time::timeout(OPEN_TIMEOUT, target(&mut ends.1)).await;
-    let result = match opened {
-        Ok(Ok(Target::Tcp(to))) => tcp(services, &mut ends, to).await,
-        Ok(Ok(Target::Udp(to))) => udp::run(services, &link, &mut ends, &keys, to).await,
-        Ok(Ok(Target::Resolve)) => resolve(services, &mut ends).await,
-        Ok(Ok(Target::Echo(host))) => echo(services, &mut ends, host).await,
+    let mut circuit = Circuit {
+        ends: (sender, Receiver::new(recv, opener, Onion::default(), early)),
+        link,
+        keys,
+        seat,
+    };
+    let first = tokio::time::timeout(OPEN_TIMEOUT, first(&mut circuit.ends.1)).await;
+    let result = match first {
+        Ok(Ok(First::Open(Target::Tcp(to)))) => tcp::run(services, &mut circuit, to).await,
+        Ok(Ok(First::Open(Target::Udp(to)))) => udp::run(services, &mut circuit, to).await,
+        Ok(Ok(First::Open(Target::Resolve))) => resolve(services, &mut circuit.ends).await,
+        Ok(Ok(First::Open(Target::Echo(host)))) => echo(services, &mut circuit.ends, host).await,
+        Ok(Ok(First::Resume(token, received))) => {
+            let takeover = Box::new(Takeover { circuit, received });
+            let Err(refused) = services.flows.hand_over(&token, takeover) else {
+                return;
+            };
+            circuit = refused.circuit;
+            Err(End::Failed(Code::FlowForgotten.into()))
+        }
         Ok(Err(error)) => Err(End::Circuit(error)),
         Err(_) => Err(End::Failed(Failure::from(Code::Idle))),
     };
     if let Err(end) = result {
-        conclude(&mut ends, end, &services.troubles).await;
+        conclude(&mut circuit.ends, end, &services.troubles).await;
     }
+}
+
+/// The flow has no circuit any more: waits for another one, as long as flows
+/// are kept. None when the flow is over.
+async fn next_circuit<L: Link, O: Outside>(
+    place: &Place<'_, Box<Takeover<L, O>>>,
+    circuit: &mut Circuit<L, O>,
+    error: &CircuitError,
+    weight: usize,
+) -> Option<Box<Takeover<L, O>>> {
+    tracing::debug!(%error, "circuit lost, flow kept");
+    abandon(&mut circuit.ends, error.code());
+    place.wait(circuit.seat.peer(), weight);
+    let mail = tokio::time::timeout(KEPT_FOR, place.mail()).await;
+    place.go_on();
+    match mail {
+        Ok(Mail::Circuit(takeover)) => Some(takeover),
+        Ok(Mail::Dropped) | Err(_) => None,
+    }
+}
+
+/// Whoever still carries the circuit hears that it is over.
+fn abandon<S: LinkSend, R: LinkRecv>(
+    (sender, receiver): &mut (Sender<S>, Receiver<R>),
+    code: Code,
+) {
+    sender.reset(code);
+    receiver.stop(code);
 }
 
 /// How a flow ended, other than in order.
 enum End {
-    /// The circuit broke or the originator gave up.
+    /// The circuit broke.
     Circuit(CircuitError),
+    /// The originator gave up.
+    Aborted,
     /// Nothing was reached; the originator hears why.
     Failed(Failure),
     /// The destination broke off what had begun.
@@ -82,17 +157,16 @@ async fn conclude<S: LinkSend, R: LinkRecv>(
     end: End,
     troubles: &Troubles,
 ) {
-    let (sender, receiver) = ends;
+    let (sender, receiver) = &mut *ends;
     let told = match end {
         End::Circuit(error) => {
             tracing::debug!(%error, "circuit ended");
             if error.is_malformed() {
                 troubles.note(error.code(), "frame refused by the exit");
             }
-            sender.reset(error.code());
-            receiver.stop(error.code());
-            return;
+            return abandon(ends, error.code());
         }
+        End::Aborted => return abandon(ends, Code::Aborted),
         End::Failed(failure) => {
             tracing::debug!(code = %failure.code, detail = %failure.detail, "exit failed");
             sender.backward(&Backward::Failed {
@@ -103,6 +177,9 @@ async fn conclude<S: LinkSend, R: LinkRecv>(
         }
         End::Reset(reason) => sender.backward(&Backward::Reset(reason)),
     };
+    if sender.is_stuck() {
+        return abandon(ends, Code::RemoteReset);
+    }
     receiver.stop(Code::RemoteReset);
     // The reason comes behind all data: it waits as long as a reader may.
     let flushed = tokio::time::timeout(TCP_IDLE, sender.flush()).await;
@@ -113,140 +190,12 @@ async fn conclude<S: LinkSend, R: LinkRecv>(
     }
 }
 
-async fn target<R: LinkRecv>(receiver: &mut Receiver<R>) -> Result<Target, CircuitError> {
+async fn first<R: LinkRecv>(receiver: &mut Receiver<R>) -> Result<First, CircuitError> {
     let (kind, payload) = receiver.next().await?.ok_or(CircuitError::Unexpected)?;
     match Forward::decode(kind, &payload) {
-        Ok(Forward::Open(target)) => Ok(target),
+        Ok(Forward::Open(target)) => Ok(First::Open(target)),
+        Ok(Forward::Resume { token, received }) => Ok(First::Resume(token, received)),
         Ok(_) | Err(_) => Err(CircuitError::Unexpected),
-    }
-}
-
-async fn tcp<L: Link, O: Outside>(
-    services: &Services<L, O>,
-    (sender, receiver): &mut Ends<L>,
-    to: Destination,
-) -> Result<(), End> {
-    let outside = &*services.outside;
-    let reach = async {
-        let found = outside::addresses(outside, &services.policy, &to, Protocol::Tcp).await?;
-        outside::connect(outside, &found).await
-    };
-    let stream = tokio::select! {
-        stream = reach => stream.map_err(End::Failed)?,
-        error = sender.stopped() => return Err(End::Circuit(error.into())),
-    };
-    sender.backward(&Backward::Opened(Some(stream.peer())))?;
-    sender.flush().await?;
-
-    let stream = RefCell::new(stream);
-    let activity = Cell::new(0_u64);
-    let mut stopped = pin!(sender.stopped());
-    let up = upward(services, receiver, &stream, &activity);
-    let down = downward(services, sender, &stream, &activity);
-    let result = tokio::select! {
-        result = async { tokio::try_join!(up, down).map(|_| ()) } => result,
-        // A finished stream resolves too, once everything was received. A lost
-        // link shows here alone when the originator has finished before.
-        error @ (StreamError::Stopped(1..) | StreamError::LinkLost) = &mut stopped => {
-            Err(End::Circuit(error.into()))
-        }
-        () = idle(&activity, TCP_IDLE) => Err(End::Reset(Code::Idle)),
-    };
-    if result.is_err() {
-        stream.borrow().abort();
-    }
-    result
-}
-
-/// From the circuit to the destination.
-async fn upward<L: Link, O: Outside>(
-    services: &Services<L, O>,
-    receiver: &mut Receiver<L::Recv>,
-    stream: &RefCell<O::Tcp>,
-    activity: &Cell<u64>,
-) -> Result<(), End> {
-    while let Some((kind, payload)) = receiver.next().await? {
-        activity.set(activity.get() + 1);
-        match Forward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
-            Forward::Data(mut bytes) => {
-                services.meter.forward(bytes.len());
-                while !bytes.is_empty() {
-                    let written =
-                        poll_fn(|cx| Pin::new(&mut *stream.borrow_mut()).poll_write(cx, bytes));
-                    let written = written.await.map_err(broken)?;
-                    bytes = &bytes[written..];
-                }
-            }
-            Forward::Fin => {
-                poll_fn(|cx| Pin::new(&mut *stream.borrow_mut()).poll_shutdown(cx))
-                    .await
-                    .map_err(broken)?;
-                return Ok(());
-            }
-            Forward::Reset(_) => {
-                return Err(End::Circuit(CircuitError::Stream(StreamError::Reset(
-                    u64::from(Code::Aborted.number()),
-                ))));
-            }
-            Forward::KeepAlive | Forward::Padding(_) => {}
-            Forward::Open(_) | Forward::Datagram(_) | Forward::Query(_) => {
-                return Err(CircuitError::Unexpected.into());
-            }
-        }
-    }
-    Ok(())
-}
-
-/// From the destination to the circuit.
-async fn downward<L: Link, O: Outside>(
-    services: &Services<L, O>,
-    sender: &mut Sender<L::Send>,
-    stream: &RefCell<O::Tcp>,
-    activity: &Cell<u64>,
-) -> Result<(), End> {
-    loop {
-        let amount = poll_fn(|cx| poll_frame(sender, stream, cx)).await?;
-        if amount == 0 {
-            sender.backward(&Backward::Fin)?;
-            sender.flush().await?;
-            sender.finish();
-            return Ok(());
-        }
-        activity.set(activity.get() + 1);
-        services.meter.backward(amount);
-        sender.flush().await?;
-    }
-}
-
-/// Reads what is there, at most a frame of it, to where it is sealed; the
-/// buffer of a frame is taken only when there is something to put in it.
-/// Zero is the end of the stream.
-fn poll_frame<S: LinkSend, T: OutsideTcp>(
-    sender: &mut Sender<S>,
-    stream: &RefCell<T>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<usize, End>> {
-    let stream = &mut *stream.borrow_mut();
-    ready!(stream.poll_readable(cx)).map_err(broken)?;
-    let (draft, buffer) = sender.begin_data();
-    let polled = {
-        let mut room = buffer.limit(MAX_PAYLOAD);
-        let read = pin!(stream.read_buf(&mut room));
-        read.poll(cx)
-    };
-    match polled {
-        Poll::Ready(Ok(amount)) if amount > 0 => {
-            sender.finish_data(draft)?;
-            Poll::Ready(Ok(amount))
-        }
-        Poll::Ready(end) => {
-            sender.cancel_data(draft);
-            Poll::Ready(end.map_err(broken))
-        }
-        Poll::Pending => {
-            sender.cancel_data(draft);
-            Poll::Pending
-        }
     }
 }
 
@@ -259,12 +208,6 @@ async fn idle(activity: &Cell<u64>, limit: Duration) {
             return;
         }
     }
-}
-
-/// The destination's connection broke.
-fn broken(error: io::Error) -> End {
-    tracing::debug!(%error, "destination broke the connection off");
-    End::Reset(Code::RemoteReset)
 }
 
 /// The next frame of an originator that has something to ask.
@@ -288,9 +231,12 @@ async fn resolve<L: Link, O: Outside>(
             }
             Forward::Fin => break,
             Forward::KeepAlive | Forward::Padding(_) => {}
-            Forward::Open(_) | Forward::Data(_) | Forward::Datagram(_) | Forward::Reset(_) => {
-                return Err(CircuitError::Unexpected.into());
-            }
+            Forward::Open(_)
+            | Forward::Data(_)
+            | Forward::Datagram(_)
+            | Forward::Reset(_)
+            | Forward::Ack(_)
+            | Forward::Resume { .. } => return Err(CircuitError::Unexpected.into()),
         }
     }
     sender.backward(&Backward::Fin)?;

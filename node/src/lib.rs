@@ -16,7 +16,7 @@ mod exit;
 pub mod geoip;
 #[cfg(target_os = "linux")]
 pub mod helper;
-
+mod ledger;
 pub mod link;
 pub mod mesh;
 pub mod neighborhood;

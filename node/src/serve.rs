@@ -1,7 +1,7 @@
 //! What a Node does for others: opens the circuits that arrive on its links
 //! and is a relay or an exit for each.
 
-use crate::exit;
+use crate::exit::{self, Kept, Takeover};
 use crate::link::{Link, LinkRecv, LinkSend, StreamError};
 use crate::mesh::{CircuitPort, Mesh};
 use crate::outside::Outside;
@@ -31,6 +31,27 @@ pub const CIRCUITS_OF_A_NEIGHBOR: usize = 16_384;
 /// Circuits of all neighbors together: 512 MB when idle.
 pub const CIRCUITS: usize = 65_536;
 
+/// What an exit keeps at one time for flows that have lost their circuit.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptLimits {
+    /// Flows whose last circuit came from one neighbor.
+    pub of_a_neighbor: usize,
+    /// Flows of all.
+    pub flows: usize,
+    /// Bytes to send again that all of them hold.
+    pub bytes: usize,
+}
+
+impl Default for KeptLimits {
+    fn default() -> Self {
+        Self {
+            of_a_neighbor: 2_048,
+            flows: 8_192,
+            bytes: 256 << 20,
+        }
+    }
+}
+
 /// What circuits of others carried through this Node since its start.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -59,6 +80,8 @@ pub struct Services<L: Link, O: Outside> {
     pub exits: bool,
     pub meter: Rc<Meter>,
     pub troubles: Troubles,
+    /// Flows of others that this Node is the exit of.
+    pub(crate) flows: Kept<Box<Takeover<L, O>>>,
     seats: RefCell<HashMap<NodeId, usize>>,
     taken: Cell<usize>,
     limits: (usize, usize),
@@ -95,6 +118,7 @@ impl<L: Link, O: Outside> Services<L, O> {
             exits,
             meter: Rc::default(),
             troubles: Troubles::new(|| tokio::time::Instant::now().into_std()),
+            flows: Kept::new(KeptLimits::default()),
             seats: RefCell::default(),
             taken: Cell::new(0),
             limits: (CIRCUITS_OF_A_NEIGHBOR, CIRCUITS),
@@ -121,6 +145,17 @@ impl<L: Link, O: Outside> Services<L, O> {
     pub fn with_limits(mut self, neighbor: usize, all: usize) -> Self {
         self.limits = (neighbor, all);
         self
+    }
+
+    /// Keeps at most so much for flows whose circuit is lost.
+    pub fn with_kept(mut self, limits: KeptLimits) -> Self {
+        self.flows = Kept::new(limits);
+        self
+    }
+
+    /// Flows of others that wait for a new circuit.
+    pub fn flows_without_circuit(&self) -> usize {
+        self.flows.without_circuit()
     }
 
     /// Circuits of others that are open.
@@ -164,9 +199,15 @@ impl<L: Link, O: Outside> Services<L, O> {
 }
 
 /// An open circuit's place among those that its neighbor may have.
-struct Seat<L: Link, O: Outside> {
+pub(crate) struct Seat<L: Link, O: Outside> {
     services: Rc<Services<L, O>>,
     peer: NodeId,
+}
+
+impl<L: Link, O: Outside> Seat<L, O> {
+    pub(crate) fn peer(&self) -> NodeId {
+        self.peer
+    }
 }
 
 impl<L: Link, O: Outside> Drop for Seat<L, O> {
@@ -213,7 +254,7 @@ async fn circuit<L: Link, O: Outside>(
     mut send: L::Send,
     mut recv: L::Recv,
 ) {
-    let services = &seat.services;
+    let services = &seat.services.clone();
     let (setup, early) = match Box::pin(read_setup(&mut recv)).await {
         Ok(read) => read,
         Err(code) => return services.refuse(&mut send, &mut recv, code),
@@ -254,7 +295,15 @@ async fn circuit<L: Link, O: Outside>(
             Box::pin(relay::run(services, before, next, setup, keys, early)).await;
         }
         Opened::Exit { keys, .. } => {
-            Box::pin(exit::run(services, link, send, recv, keys, early)).await;
+            let circuit = exit::Arrived {
+                seat,
+                link,
+                send,
+                recv,
+                keys,
+                early,
+            };
+            Box::pin(exit::run(services, circuit)).await;
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Internet {
     pub(crate) open: Rc<Cell<usize>>,
     /// Connections that exits hold.
     pub(crate) held: Rc<Cell<usize>>,
+    /// UDP sockets that exits ever had.
+    pub(crate) udp_sockets: Cell<usize>,
 }
 
 impl Internet {
@@ -81,6 +83,7 @@ impl Outside for View {
 
     async fn udp(&self, address: SocketAddr) -> Result<SimUdp, Failure> {
         let (echo, echoed) = mpsc::channel(64);
+        self.0.udp_sockets.set(self.0.udp_sockets.get() + 1);
         Ok(SimUdp {
             echo,
             echoed: tokio::sync::Mutex::new(echoed),

@@ -16,7 +16,7 @@ use masq_node::entry::{Entry, Parts, Way};
 use masq_node::link::Link;
 use masq_node::link::memory::{self, MemoryLink};
 use masq_node::mesh::Mesh;
-use masq_node::serve::{self, Services};
+use masq_node::serve::{self, KeptLimits, Services};
 use masq_stack::Stack;
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -82,9 +82,34 @@ impl World {
 
     /// A Node that serves at most so many circuits.
     pub(crate) fn add_limited(&mut self, relay: bool, exit: bool, circuits: usize) -> usize {
+        let services = self.services(relay, exit).with_limits(circuits, circuits);
+        self.add_node(services, Roles { relay, exit })
+    }
+
+    /// An exit that keeps at most so much for flows without a circuit.
+    pub(crate) fn add_keeping(&mut self, limits: KeptLimits) -> usize {
+        let services = self.services(false, true).with_kept(limits);
+        let roles = Roles {
+            relay: false,
+            exit: true,
+        };
+        self.add_node(services, roles)
+    }
+
+    fn add_node(&mut self, services: SimServices, roles: Roles) -> usize {
+        self.nodes.push(Node {
+            services: Rc::new(services),
+            links: Vec::new(),
+            neighbors: Vec::new(),
+            roles,
+        });
+        self.nodes.len() - 1
+    }
+
+    fn services(&self, relay: bool, exit: bool) -> SimServices {
         let validity = Validity::new(NOW - 10, NOW + 1_000_000).unwrap();
         let identity = Identity::generate(validity, &mut SystemRandom);
-        let services = Services::new(
+        Services::new(
             identity,
             Rc::new(Mesh::default()),
             Rc::new(View(self.internet.clone())),
@@ -92,14 +117,6 @@ impl World {
             (relay, exit),
             unix_time,
         )
-        .with_limits(circuits, circuits);
-        self.nodes.push(Node {
-            services: Rc::new(services),
-            links: Vec::new(),
-            neighbors: Vec::new(),
-            roles: Roles { relay, exit },
-        });
-        self.nodes.len() - 1
     }
 
     pub(crate) fn join(&mut self, a: usize, b: usize) {

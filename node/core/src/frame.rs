@@ -51,6 +51,12 @@ pub enum Kind {
     KeepAlive,
     /// Nothing; hides the amount of traffic.
     Padding,
+    /// How many bytes of the other direction have come.
+    Ack,
+    /// Forward: goes on with a flow whose circuit was lost.
+    Resume,
+    /// Backward: the flow goes on.
+    Resumed,
 }
 
 /// The kind of a frame that this version does not know.
@@ -76,6 +82,9 @@ impl Kind {
             Kind::Answer => 9,
             Kind::KeepAlive => 10,
             Kind::Padding => 11,
+            Kind::Ack => 12,
+            Kind::Resume => 13,
+            Kind::Resumed => 14,
         }
     }
 
@@ -91,13 +100,19 @@ impl Kind {
             | Kind::Query
             | Kind::Answer
             | Kind::KeepAlive
-            | Kind::Padding => Progress::Running,
+            | Kind::Padding
+            | Kind::Ack
+            | Kind::Resume
+            | Kind::Resumed => Progress::Running,
         }
     }
 
     /// Whether a frame of this kind may follow a FIN.
     const fn may_follow_fin(self) -> bool {
-        matches!(self, Kind::Reset | Kind::KeepAlive | Kind::Padding)
+        matches!(
+            self,
+            Kind::Reset | Kind::KeepAlive | Kind::Padding | Kind::Ack
+        )
     }
 }
 
@@ -117,6 +132,9 @@ impl TryFrom<u8> for Kind {
             9 => Kind::Answer,
             10 => Kind::KeepAlive,
             11 => Kind::Padding,
+            12 => Kind::Ack,
+            13 => Kind::Resume,
+            14 => Kind::Resumed,
             _ => return Err(KindError { code }),
         })
     }

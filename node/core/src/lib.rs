@@ -27,4 +27,5 @@ pub mod random;
 pub mod record;
 pub mod replay;
 pub mod reputation;
+pub mod resume;
 pub mod route;

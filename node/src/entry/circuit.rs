@@ -2,13 +2,13 @@
 //! stream that it travels on.
 
 use super::Entry;
-use crate::circuit::{Preamble, Receiver, Sender};
+use crate::circuit::{CircuitError, Receiver, Sender};
 use crate::link::Link;
 use crate::outside::Outside;
 use bytes::BytesMut;
 use masq_core::destination::{Destination, HostName};
 use masq_core::failure::{Code, Failure};
-use masq_core::frame::{Forward, Host, Opener, Sealer, Target};
+use masq_core::frame::{Backward, Forward, Host, Opener, Sealer, Target};
 use masq_core::identity::NodeId;
 use masq_core::onion::{self, Hop, OriginatorKeys};
 use masq_core::random::SystemRandom;
@@ -24,22 +24,46 @@ pub(super) struct Circuit<L: Link> {
     pub(super) receiver: Receiver<L::Recv>,
     pub(super) keys: OriginatorKeys,
     pub(super) path: Vec<NodeId>,
-    /// To be given to the first flush.
-    pub(super) preamble: Option<Preamble>,
 }
 
-/// Opens a circuit of `hops` Nodes that avoids `avoid`. The set-up and the
-/// request wait to be flushed together with the first bytes.
+/// What a circuit's route is to be like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish<'a> {
+    pub(super) hops: u8,
+    /// Nodes that must not be on it.
+    pub(super) exclude: &'a [NodeId],
+    /// Nodes that are on it only when there is no other way.
+    pub(super) avoid: &'a [NodeId],
+    /// The exit, if it has to be a certain one.
+    pub(super) exit: Option<NodeId>,
+}
+
+/// Opens a circuit of `hops` Nodes without those of `exclude`. The set-up and
+/// the request wait to be flushed together with the first bytes.
 pub(super) async fn open<L: Link, O: Outside>(
     entry: &Entry<L, O>,
     hops: u8,
-    avoid: &[NodeId],
+    exclude: &[NodeId],
     target: Target,
 ) -> Result<Box<Circuit<L>>, Failure> {
-    let path = choose(entry, hops, avoid, &target)?;
+    let wish = Wish {
+        hops,
+        exclude,
+        ..Wish::default()
+    };
+    begin(entry, wish, &Forward::Open(target)).await
+}
+
+/// The same with any first frame.
+pub(super) async fn begin<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    wish: Wish<'_>,
+    first: &Forward<'_>,
+) -> Result<Box<Circuit<L>>, Failure> {
+    let path = choose(entry, wish, first)?;
     let ids: Vec<NodeId> = path.iter().map(|hop| hop.id).collect();
-    let first = ids.first().copied().ok_or(Code::NoRoute)?;
-    let link = entry.services.mesh.link(&first);
+    let neighbor = ids.first().copied().ok_or(Code::NoRoute)?;
+    let link = entry.services.mesh.link(&neighbor);
     let link = link.ok_or_else(|| Failure::new(Code::NoRoute, "no link with the first hop"))?;
     let now = entry.services.unix_time();
     let (setup, keys) = onion::build(&path, now, &mut SystemRandom)
@@ -52,16 +76,45 @@ pub(super) async fn open<L: Link, O: Outside>(
     let sealer = Sealer::new(&keys.exit.frame.forward);
     let opener = Opener::new(&keys.exit.frame.backward);
     let mut sender = Sender::new(send, sealer, layers.forward);
-    let preamble = sender.preamble(setup.as_bytes());
-    sender.forward(&Forward::Open(target))?;
+    sender.preamble(setup.as_bytes());
+    sender.forward(first)?;
     Ok(Box::new(Circuit {
         link,
         sender,
         receiver: Receiver::new(recv, opener, layers.backward, BytesMut::new()),
         keys,
         path: ids,
-        preamble: Some(preamble),
     }))
+}
+
+/// Asks one thing over a circuit: sends `questions`, ends that direction, and
+/// shows what comes back to `answer` until it makes something of it. None when
+/// the exit ends before that.
+pub(super) async fn ask<L: Link, T>(
+    mut circuit: Box<Circuit<L>>,
+    questions: &[Forward<'_>],
+    answer: impl Fn(&Backward<'_>) -> Option<T>,
+) -> Result<Option<T>, Failure> {
+    for question in questions {
+        circuit.sender.forward(question)?;
+    }
+    circuit.sender.forward(&Forward::Fin)?;
+    circuit.sender.flush().await?;
+    circuit.sender.finish();
+    while let Some((kind, payload)) = circuit.receiver.next().await? {
+        match Backward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
+            Backward::Failed { code, detail } => {
+                return Err(Failure::new(code, detail.to_string()));
+            }
+            Backward::Reset(code) => return Err(code.into()),
+            message => {
+                if let Some(answer) = answer(&message) {
+                    return Ok(Some(answer));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Opens a circuit that asks for nothing and waits until its exit says so.
@@ -69,31 +122,31 @@ pub(super) async fn probe<L: Link, O: Outside>(
     entry: &Entry<L, O>,
     hops: u8,
 ) -> Result<(), Failure> {
-    let mut circuit = open(entry, hops, &[], Target::Resolve).await?;
-    circuit.sender.forward(&Forward::Fin)?;
-    if let Some(preamble) = circuit.preamble.take() {
-        circuit.sender.flush_after(preamble).await?;
-    }
-    circuit.sender.finish();
-    let answer = tokio::time::timeout(PROBE_TIMEOUT, circuit.receiver.next()).await;
-    match answer.map_err(|_| Failure::from(Code::CircuitTimedOut))?? {
-        Some(_) => Ok(()),
-        None => Err(Code::CircuitRefused.into()),
-    }
+    let circuit = open(entry, hops, &[], Target::Resolve).await?;
+    let opened = |message: &Backward<'_>| matches!(message, Backward::Opened(_)).then_some(());
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, ask(circuit, &[], opened)).await;
+    answer
+        .map_err(|_| Failure::from(Code::CircuitTimedOut))??
+        .ok_or_else(|| Code::CircuitRefused.into())
 }
 
 fn choose<L: Link, O: Outside>(
     entry: &Entry<L, O>,
-    hops: u8,
-    avoid: &[NodeId],
-    target: &Target,
+    wish: Wish<'_>,
+    first: &Forward<'_>,
 ) -> Result<Vec<Hop>, Failure> {
     let unix_time = entry.services.unix_time();
+    let host = match first {
+        Forward::Open(target) => name_of(target),
+        _ => None,
+    };
     let request = RouteRequest {
-        hops,
-        exclude: avoid.to_vec(),
+        hops: wish.hops,
+        exclude: wish.exclude.to_vec(),
+        avoid: wish.avoid.to_vec(),
+        exit: wish.exit,
         countries: entry.exit_countries.clone(),
-        host: name_of(target),
+        host,
         unix_time: Some(unix_time),
         ..RouteRequest::default()
     };

@@ -6,7 +6,6 @@ use super::over_mesh::suspects;
 use super::record::{Flow, Kind};
 use super::{Entry, Way, circuit};
 use crate::app::{AppTcp, AppUdp, AppUdpSender};
-use crate::circuit::CircuitError;
 use crate::link::Link;
 use crate::outside::Outside;
 use masq_core::failure::{Code, Failure, Place};
@@ -230,33 +229,16 @@ async fn ask_exits<L: Link, O: Outside>(
 }
 
 async fn ask_exit<L: Link>(
-    mut circuit: Box<circuit::Circuit<L>>,
+    circuit: Box<circuit::Circuit<L>>,
     question: &Question,
 ) -> Result<Vec<u8>, Failure> {
-    circuit
-        .sender
-        .forward(&Forward::Query(question.message()))?;
-    circuit.sender.forward(&Forward::Fin)?;
-    if let Some(preamble) = circuit.preamble.take() {
-        circuit.sender.flush_after(preamble).await?;
-    }
-    circuit.sender.finish();
-    while let Some((kind, payload)) = circuit.receiver.next().await? {
-        match Backward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
-            Backward::Answer(answer) => return from_exit(question, answer),
-            Backward::Failed { code, detail } => {
-                return Err(Failure::new(code, detail.to_string()));
-            }
-            Backward::Reset(code) => return Err(code.into()),
-            Backward::Opened(_)
-            | Backward::Data(_)
-            | Backward::Fin
-            | Backward::Datagram(_)
-            | Backward::KeepAlive
-            | Backward::Padding(_) => {}
-        }
-    }
-    Err(Code::ResolverFailed.into())
+    let query = [Forward::Query(question.message())];
+    let answered = |message: &Backward<'_>| match message {
+        Backward::Answer(answer) => Some(from_exit(question, answer)),
+        _ => None,
+    };
+    let answer = circuit::ask(circuit, &query, answered).await?;
+    answer.unwrap_or_else(|| Err(Code::ResolverFailed.into()))
 }
 
 fn from_exit(question: &Question, answer: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -2,7 +2,6 @@
 
 use super::{Entry, Way, circuit, ending};
 use crate::app::AppEcho;
-use crate::circuit::CircuitError;
 use crate::link::Link;
 use crate::outside::{self, Outside};
 use masq_core::destination::Destination;
@@ -53,27 +52,9 @@ async fn reach<L: Link, O: Outside>(
         Destination::Name { name, .. } => Host::Name(name.clone()),
         Destination::Address(address) => Host::Ip(address.ip()),
     };
-    let mut circuit = circuit::open(entry, hops, &[], Target::Echo(host)).await?;
-    circuit.sender.forward(&Forward::Datagram(payload))?;
-    circuit.sender.forward(&Forward::Fin)?;
-    if let Some(preamble) = circuit.preamble.take() {
-        circuit.sender.flush_after(preamble).await?;
-    }
-    circuit.sender.finish();
-    while let Some((kind, payload)) = circuit.receiver.next().await? {
-        match Backward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
-            Backward::Datagram(_) => return Ok(()),
-            Backward::Failed { code, detail } => {
-                return Err(Failure::new(code, detail.to_string()));
-            }
-            Backward::Reset(code) => return Err(code.into()),
-            Backward::Opened(_)
-            | Backward::Data(_)
-            | Backward::Fin
-            | Backward::Answer(_)
-            | Backward::KeepAlive
-            | Backward::Padding(_) => {}
-        }
-    }
-    Err(Code::TimedOut.into())
+    let circuit = circuit::open(entry, hops, &[], Target::Echo(host)).await?;
+    let question = [Forward::Datagram(payload)];
+    let replied = |message: &Backward<'_>| matches!(message, Backward::Datagram(_)).then_some(());
+    let reply = circuit::ask(circuit, &question, replied).await?;
+    reply.ok_or_else(|| Code::TimedOut.into())
 }

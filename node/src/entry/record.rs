@@ -71,6 +71,7 @@ pub struct Flow {
     /// How the flow ended, as long as its line waits for the owner.
     unwritten: Cell<Option<End>>,
     hops: RefCell<Vec<NodeId>>,
+    resumed: Cell<u32>,
     sent: Cell<u64>,
     received: Cell<u64>,
     first_byte: Cell<Option<Duration>>,
@@ -96,6 +97,7 @@ impl Flow {
             searching: Cell::new(true),
             unwritten: Cell::new(None),
             hops: RefCell::default(),
+            resumed: Cell::new(0),
             sent: Cell::new(0),
             received: Cell::new(0),
             first_byte: Cell::new(None),
@@ -112,6 +114,12 @@ impl Flow {
 
     pub(super) fn routed(&self, hops: &[NodeId]) {
         *self.hops.borrow_mut() = hops.to_vec();
+    }
+
+    /// The flow goes on by another way.
+    pub(super) fn resumed(&self, hops: &[NodeId]) {
+        self.resumed.set(self.resumed.get().saturating_add(1));
+        self.routed(hops);
     }
 
     pub(super) fn sent(&self, bytes: usize) {
@@ -155,6 +163,7 @@ struct Line<'a> {
     name: Option<&'a str>,
     hops: Vec<String>,
     exit: Option<String>,
+    resumed: u32,
     sent: u64,
     received: u64,
     first_byte_ms: Option<f64>,
@@ -269,6 +278,7 @@ impl FlowLog {
             name: name.as_deref(),
             hops: hops.iter().map(NodeId::short).collect(),
             exit: hops.last().map(NodeId::short),
+            resumed: flow.resumed.get(),
             sent: flow.sent.get(),
             received: flow.received.get(),
             first_byte_ms: flow.first_byte.get().map(milliseconds),

@@ -1,12 +1,15 @@
 //! UDP flows: one circuit each, or one socket each with zero hops.
+//!
+//! When a circuit is lost, another one leads to the same socket at the exit;
+//! the datagrams that were on their way are lost, as UDP's may be.
 
 use super::circuit::{self, Circuit};
 use super::over_mesh::{LAST_WORD, suspects};
 use super::record::{Flow, Kind};
-use super::{Entry, Way, ending};
+use super::{Entry, Way, again, ending};
 use crate::app::{AppUdp, AppUdpSender};
-use crate::circuit::{CircuitError, Preamble, Receiver, Sender};
-use crate::link::Link;
+use crate::circuit::{CircuitError, Receiver, Sender};
+use crate::link::{Link, StreamError};
 use crate::mesh::{CircuitPort, Mesh, send_datagram};
 use crate::outside::{self, Outside, OutsideUdp};
 use bytes::{Bytes, BytesMut};
@@ -81,7 +84,7 @@ async fn direct<L: Link, O: Outside>(
 }
 
 async fn over_mesh<L: Link, O: Outside>(
-    entry: &Entry<L, O>,
+    entry: &Rc<Entry<L, O>>,
     app: &mut AppUdp,
     flow: &Rc<Flow>,
     destination: &Destination,
@@ -107,11 +110,8 @@ async fn over_mesh<L: Link, O: Outside>(
         };
         flow.routed(&circuit.path);
         let path = circuit.path.clone();
-        match carry(app, circuit, &exchange).await {
-            Ok(()) => {
-                entry.served_well(&path);
-                return Ok(());
-            }
+        match over_circuits(entry, app, circuit, &exchange, hops).await {
+            Ok(()) => return Ok(()),
             Err(failure) if exchange.answered.get() => return Err(failure),
             Err(failure) => {
                 let again = failure.code.worth_another_route();
@@ -149,21 +149,76 @@ impl<L: Link> Exchange<L> {
     }
 }
 
+/// How a circuit ended before the flow.
+enum End {
+    Failed(Failure),
+    Lost(CircuitError),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        End::Failed(failure)
+    }
+}
+
+impl From<CircuitError> for End {
+    fn from(error: CircuitError) -> Self {
+        if error.is_loss() {
+            End::Lost(error)
+        } else {
+            End::Failed(error.into())
+        }
+    }
+}
+
+/// Carries the flow over this circuit and those that follow it.
+async fn over_circuits<L: Link, O: Outside>(
+    entry: &Rc<Entry<L, O>>,
+    app: &mut AppUdp,
+    mut circuit: Box<Circuit<L>>,
+    exchange: &Exchange<L>,
+    hops: u8,
+) -> Result<(), Failure> {
+    let at_exit = again::Flow {
+        token: circuit.keys.exit.resume.clone(),
+        exit: *circuit.path.last().ok_or(Code::NoRoute)?,
+        hops,
+    };
+    loop {
+        let error = match carry(app, &mut circuit, exchange).await {
+            Ok(()) => {
+                entry.served_well(&circuit.path);
+                return Ok(());
+            }
+            Err(End::Lost(error)) if exchange.answered.get() => error,
+            Err(End::Lost(error)) => return Err(error.into()),
+            Err(End::Failed(failure)) if failure.code == Code::Idle => {
+                again::part(entry, at_exit, Some(circuit), Some(0));
+                return Err(failure);
+            }
+            Err(End::Failed(failure)) => return Err(failure),
+        };
+        tracing::debug!(%error, "circuit lost, flow resumed");
+        (circuit, _) = again::circuit(entry, &at_exit, &circuit.path, 0).await?;
+        exchange.flow.resumed(&circuit.path);
+    }
+}
+
+/// Moves datagrams, as long as the circuit lives.
 async fn carry<L: Link>(
     app: &mut AppUdp,
-    circuit: Box<Circuit<L>>,
+    circuit: &mut Circuit<L>,
     exchange: &Exchange<L>,
-) -> Result<(), Failure> {
+) -> Result<(), End> {
     let Circuit {
         link,
-        mut sender,
-        mut receiver,
+        sender,
+        receiver,
         keys,
-        preamble,
         ..
-    } = *circuit;
+    } = circuit;
     let id = sender.id();
-    let datagrams = Rc::new(RefCell::new(OriginatorDatagrams::new(&keys)));
+    let datagrams = Rc::new(RefCell::new(OriginatorDatagrams::new(keys)));
     let to_app = app.sender();
     let sink = {
         let (datagrams, to_app) = (datagrams.clone(), to_app.clone());
@@ -176,10 +231,11 @@ async fn carry<L: Link>(
             }
         }
     };
-    let port = CircuitPort::new(&link, id);
+    let port = CircuitPort::new(link, id);
     let _registration = exchange.mesh.register(port, Rc::new(sink));
+    let stopped = sender.stopped();
     let up = async {
-        let result = upward(app, &link, &mut sender, preamble, &datagrams, exchange).await;
+        let result = upward(app, link, sender, &datagrams, exchange).await;
         if result.is_err() {
             // The exit has stopped reading; why it did is on its way.
             tokio::time::sleep(LAST_WORD).await;
@@ -188,12 +244,17 @@ async fn carry<L: Link>(
     };
     let result = tokio::select! {
         result = up => result,
-        result = downward(&to_app, &mut receiver, exchange) => result,
+        result = downward(&to_app, receiver, exchange) => result,
+        StreamError::LinkLost = stopped => Err(CircuitError::from(StreamError::LinkLost).into()),
     };
-    if let Err(failure) = &result {
-        sender.reset(failure.code);
-        receiver.stop(failure.code);
-    }
+    let code = match &result {
+        Ok(()) => return result,
+        Err(End::Failed(failure)) if failure.code == Code::Idle => return result,
+        Err(End::Failed(failure)) => failure.code,
+        Err(End::Lost(error)) => error.code(),
+    };
+    sender.reset(code);
+    receiver.stop(code);
     result
 }
 
@@ -201,13 +262,13 @@ async fn upward<L: Link>(
     app: &mut AppUdp,
     link: &L,
     sender: &mut Sender<L::Send>,
-    preamble: Option<Preamble>,
     datagrams: &RefCell<OriginatorDatagrams>,
     exchange: &Exchange<L>,
-) -> Result<(), Failure> {
+) -> Result<(), End> {
     let flow = &exchange.flow;
     // The first datagram rides with the set-up.
-    if exchange.kept.borrow().is_empty()
+    if !exchange.answered.get()
+        && exchange.kept.borrow().is_empty()
         && let Some(payload) = app.recv().await
     {
         flow.sent(payload.len());
@@ -216,9 +277,7 @@ async fn upward<L: Link>(
     for payload in exchange.kept.borrow().iter() {
         sender.forward(&Forward::Datagram(payload))?;
     }
-    if let Some(preamble) = preamble {
-        sender.flush_after(preamble).await?;
-    }
+    sender.flush().await?;
     let mut sealed = BytesMut::new();
     while let Some(payload) = app.recv().await {
         flow.sent(payload.len());
@@ -246,7 +305,7 @@ async fn downward<L: Link>(
     to_app: &AppUdpSender,
     receiver: &mut Receiver<L::Recv>,
     exchange: &Exchange<L>,
-) -> Result<(), Failure> {
+) -> Result<(), End> {
     loop {
         let next = if exchange.answered.get() {
             receiver.next().await
@@ -267,12 +326,12 @@ async fn downward<L: Link>(
                 give(to_app, payload)?;
             }
             Backward::Failed { code, detail } => {
-                return Err(Failure::new(code, detail.to_string()));
+                return Err(Failure::new(code, detail.to_string()).into());
             }
-            Backward::Reset(code) => return Err(code.into()),
+            Backward::Reset(code) => return Err(Failure::from(code).into()),
             Backward::Fin => return Ok(()),
             Backward::KeepAlive | Backward::Padding(_) => {}
-            Backward::Data(_) | Backward::Answer(_) => {
+            Backward::Data(_) | Backward::Answer(_) | Backward::Ack(_) | Backward::Resumed(_) => {
                 return Err(CircuitError::Unexpected.into());
             }
         }

@@ -3,19 +3,19 @@
 //! Datagrams take the link's unreliable ones where they fit and frames on the
 //! circuit's stream where they do not.
 
-use super::{End, Ends, idle};
-use crate::circuit::CircuitError;
-use crate::link::Link;
+use super::kept::Mail;
+use super::{Circuit, End, abandon, idle, next_circuit};
+use crate::circuit::{CircuitError, Receiver};
+use crate::link::{Link, LinkRecv, StreamError};
 use crate::mesh::{CircuitPort, send_datagram};
 use crate::outside::{self, Outside, OutsideUdp};
-use crate::serve::Services;
+use crate::serve::{Meter, Services};
 use bytes::BytesMut;
 use masq_core::datagram::ExitDatagrams;
 use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
 use masq_core::failure::Code;
 use masq_core::frame::{Backward, Forward};
-use masq_core::onion::ExitKeys;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,9 +25,7 @@ const UDP_IDLE: Duration = Duration::from_secs(330);
 
 pub(super) async fn run<L: Link, O: Outside>(
     services: &Services<L, O>,
-    link: &L,
-    (sender, receiver): &mut Ends<L>,
-    keys: &ExitKeys,
+    circuit: &mut Circuit<L, O>,
     to: Destination,
 ) -> Result<(), End> {
     let outside = &*services.outside;
@@ -38,12 +36,40 @@ pub(super) async fn run<L: Link, O: Outside>(
         .first()
         .ok_or(End::Failed(Code::NameHasNoAddress.into()))?;
     let socket = Rc::new(outside.udp(address).await.map_err(End::Failed)?);
+    let sender = &mut circuit.ends.0;
     sender.backward(&Backward::Opened(Some(socket.peer())))?;
-    sender.flush().await?;
+    let place = services.flows.register(&circuit.keys.resume);
+    loop {
+        let next = tokio::select! {
+            result = carry(services, circuit, &socket) => match result {
+                Err(End::Circuit(error)) if error.is_loss() => {
+                    let next = next_circuit(&place, circuit, &error, 0).await;
+                    next.ok_or(End::Circuit(error))?
+                }
+                ended => return ended,
+            },
+            Mail::Circuit(next) = place.mail() => {
+                abandon(&mut circuit.ends, Code::LinkLost);
+                next
+            }
+        };
+        *circuit = next.circuit;
+        circuit.ends.0.backward(&Backward::Resumed(0))?;
+    }
+}
 
+/// Moves datagrams, as long as the circuit lives.
+async fn carry<L: Link, O: Outside>(
+    services: &Services<L, O>,
+    circuit: &mut Circuit<L, O>,
+    socket: &Rc<O::Udp>,
+) -> Result<(), End> {
+    let (sender, receiver) = &mut circuit.ends;
+    let link = &circuit.link;
+    sender.flush().await?;
     let id = sender.id();
     let activity = Rc::new(Cell::new(0_u64));
-    let datagrams = Rc::new(RefCell::new(ExitDatagrams::new(keys)));
+    let datagrams = Rc::new(RefCell::new(ExitDatagrams::new(&circuit.keys)));
     let sink = {
         let (socket, activity) = (socket.clone(), activity.clone());
         let datagrams = datagrams.clone();
@@ -60,23 +86,8 @@ pub(super) async fn run<L: Link, O: Outside>(
     let _registration = services
         .mesh
         .register(CircuitPort::new(link, id), Rc::new(sink));
-    let up = async {
-        while let Some((kind, payload)) = receiver.next().await? {
-            match Forward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
-                Forward::Datagram(payload) => {
-                    activity.set(activity.get() + 1);
-                    services.meter.forward(payload.len());
-                    let _ = socket.send(payload);
-                }
-                Forward::Fin => break,
-                Forward::KeepAlive | Forward::Padding(_) => {}
-                Forward::Open(_) | Forward::Data(_) | Forward::Query(_) | Forward::Reset(_) => {
-                    return Err(CircuitError::Unexpected.into());
-                }
-            }
-        }
-        Ok::<(), End>(())
-    };
+    let stopped = sender.stopped();
+    let up = upward(&services.meter, receiver, &**socket, &activity);
     let down = async {
         let mut sealed = BytesMut::new();
         // Never ends but with the error that ends it.
@@ -98,10 +109,39 @@ pub(super) async fn run<L: Link, O: Outside>(
     tokio::select! {
         result = up => result?,
         result = down => result?,
+        error @ (StreamError::Stopped(1..) | StreamError::LinkLost) = stopped => {
+            return Err(End::Circuit(error.into()));
+        }
         () = idle(&activity, UDP_IDLE) => return Err(End::Reset(Code::Idle)),
     }
     sender.backward(&Backward::Fin)?;
     sender.flush().await?;
     sender.finish();
+    Ok(())
+}
+
+async fn upward<R: LinkRecv, U: OutsideUdp>(
+    meter: &Meter,
+    receiver: &mut Receiver<R>,
+    socket: &U,
+    activity: &Cell<u64>,
+) -> Result<(), End> {
+    while let Some((kind, payload)) = receiver.next().await? {
+        match Forward::decode(kind, &payload).map_err(|_| CircuitError::Unexpected)? {
+            Forward::Datagram(payload) => {
+                activity.set(activity.get() + 1);
+                meter.forward(payload.len());
+                let _ = socket.send(payload);
+            }
+            Forward::Fin => break,
+            Forward::Reset(_) => return Err(End::Aborted),
+            Forward::KeepAlive | Forward::Padding(_) => {}
+            Forward::Open(_)
+            | Forward::Data(_)
+            | Forward::Query(_)
+            | Forward::Ack(_)
+            | Forward::Resume { .. } => return Err(CircuitError::Unexpected.into()),
+        }
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::layer::SecretKey;
 use crate::onion::Directions;
+use crate::resume::Token;
 
 /// The ends and the relays of a circuit, with keys that need no set-up.
 struct Circuit {
@@ -42,6 +43,7 @@ fn circuit(hops: u8) -> Circuit {
         exit: ExitKeys {
             frame: unused(),
             datagram: keys(9),
+            resume: Token::new([0; 32]),
         },
     };
     Circuit {

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::{Kind, MAX_PAYLOAD};
 use crate::destination::{Destination, HostName, HostNameError};
 use crate::failure::Code;
+use crate::resume::Token;
 
 mod codec;
 
@@ -32,6 +33,15 @@ pub enum Forward<'a> {
     KeepAlive,
     /// Nothing, at some length.
     Padding(&'a [u8]),
+    /// So many bytes of the flow came from the exit (W-5.8).
+    Ack(u64),
+    /// Go on with a flow whose circuit was lost (W-5.9).
+    Resume {
+        /// Which flow.
+        token: Token,
+        /// How many of its bytes came from the exit.
+        received: u64,
+    },
 }
 
 /// A message of the exit to the originator.
@@ -61,6 +71,10 @@ pub enum Backward<'a> {
     KeepAlive,
     /// Nothing, at some length.
     Padding(&'a [u8]),
+    /// So many bytes of the flow came from the originator (W-5.8).
+    Ack(u64),
+    /// The flow goes on; so many of its bytes came from the originator (W-5.9).
+    Resumed(u64),
 }
 
 /// What the exit is asked for.
@@ -155,6 +169,8 @@ impl Forward<'_> {
             Forward::Reset(_) => Kind::Reset,
             Forward::KeepAlive => Kind::KeepAlive,
             Forward::Padding(_) => Kind::Padding,
+            Forward::Ack(_) => Kind::Ack,
+            Forward::Resume { .. } => Kind::Resume,
         }
     }
 
@@ -167,6 +183,8 @@ impl Forward<'_> {
             | Forward::Query(bytes)
             | Forward::Padding(bytes) => return codec::put_bytes(bytes, out),
             Forward::Reset(code) => codec::put_code(*code, out),
+            Forward::Ack(count) => codec::put_count(*count, out),
+            Forward::Resume { token, received } => codec::put_resume(token, *received, out),
             Forward::Fin | Forward::KeepAlive => {}
         }
         Ok(())
@@ -185,7 +203,12 @@ impl<'a> Forward<'a> {
             Kind::Reset => Forward::Reset(codec::reset(payload)?),
             Kind::KeepAlive => codec::nothing(kind, payload).map(|()| Forward::KeepAlive)?,
             Kind::Padding => Forward::Padding(payload),
-            Kind::Opened | Kind::Failed | Kind::Answer => {
+            Kind::Ack => Forward::Ack(codec::count(kind, payload)?),
+            Kind::Resume => {
+                let (token, received) = codec::resume(payload)?;
+                Forward::Resume { token, received }
+            }
+            Kind::Opened | Kind::Failed | Kind::Answer | Kind::Resumed => {
                 return Err(DecodeError::Direction { kind });
             }
         };
@@ -206,6 +229,8 @@ impl Backward<'_> {
             Backward::Reset(_) => Kind::Reset,
             Backward::KeepAlive => Kind::KeepAlive,
             Backward::Padding(_) => Kind::Padding,
+            Backward::Ack(_) => Kind::Ack,
+            Backward::Resumed(_) => Kind::Resumed,
         }
     }
 
@@ -220,6 +245,7 @@ impl Backward<'_> {
             | Backward::Padding(bytes) => return codec::put_bytes(bytes, out),
             Backward::Failed { code, detail } => codec::put_failure(*code, detail, out),
             Backward::Reset(code) => codec::put_code(*code, out),
+            Backward::Ack(count) | Backward::Resumed(count) => codec::put_count(*count, out),
             Backward::Fin | Backward::KeepAlive => {}
         }
         Ok(())
@@ -242,7 +268,9 @@ impl<'a> Backward<'a> {
             Kind::Reset => Backward::Reset(codec::reset(payload)?),
             Kind::KeepAlive => codec::nothing(kind, payload).map(|()| Backward::KeepAlive)?,
             Kind::Padding => Backward::Padding(payload),
-            Kind::Open | Kind::Query => return Err(DecodeError::Direction { kind }),
+            Kind::Ack => Backward::Ack(codec::count(kind, payload)?),
+            Kind::Resumed => Backward::Resumed(codec::count(kind, payload)?),
+            Kind::Open | Kind::Query | Kind::Resume => return Err(DecodeError::Direction { kind }),
         };
         Ok(message)
     }

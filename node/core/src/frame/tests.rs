@@ -7,6 +7,7 @@ use super::*;
 use crate::destination::{Destination, HostName};
 use crate::failure::Code;
 use crate::layer::{Onion, SecretKey, StreamLayer};
+use crate::resume::Token;
 
 fn pair() -> (Sealer, Opener) {
     let key = SecretKey::new([3; 32]);
@@ -176,6 +177,7 @@ fn only_some_frames_follow_an_end() {
         );
     }
     sealer.seal(Kind::Padding, &[b"x"], &mut out).unwrap();
+    sealer.seal(Kind::Ack, &[&[0; 8]], &mut out).unwrap();
     sealer.seal(Kind::Reset, &[], &mut out).unwrap();
     assert!(sealer.seal(Kind::KeepAlive, &[], &mut out).is_err());
 }
@@ -218,7 +220,7 @@ fn kinds_keep_their_numbers() {
             Err(error) => assert_eq!(error, KindError { code }),
         }
     }
-    assert!((1..=11).all(|code| Kind::try_from(code).is_ok()));
+    assert!((1..=14).all(|code| Kind::try_from(code).is_ok()));
 }
 
 fn destinations() -> impl Strategy<Value = Destination> {
@@ -245,7 +247,9 @@ proptest! {
         target in targets(),
         bytes in prop::collection::vec(any::<u8>(), 0..100),
         code: u16,
-        which in 0..8,
+        count: u64,
+        token: [u8; 32],
+        which in 0..10,
     ) {
         let message = match which {
             0 => Forward::Open(target),
@@ -255,12 +259,14 @@ proptest! {
             4 => Forward::Query(&bytes),
             5 => Forward::Reset(Code::from_number(code)),
             6 => Forward::KeepAlive,
+            7 => Forward::Ack(count),
+            8 => Forward::Resume { token: Token::new(token), received: count },
             _ => Forward::Padding(&bytes),
         };
         let mut out = BytesMut::new();
         message.encode(&mut out).unwrap();
         prop_assert_eq!(Forward::decode(message.kind(), &out), Ok(message.clone()));
-        if !matches!(which, 1 | 3 | 4 | 7) {
+        if !matches!(which, 1 | 3 | 4 | 9) {
             out.extend_from_slice(&[0]);
             prop_assert!(Forward::decode(message.kind(), &out).is_err());
         }
@@ -272,7 +278,8 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..100),
         code: u16,
         detail in "\\PC{0,60}",
-        which in 0..9,
+        count: u64,
+        which in 0..11,
     ) {
         let message = match which {
             0 => Backward::Opened(remote.map(|remote| SocketAddr::new(remote.ip(), remote.port()))),
@@ -283,6 +290,8 @@ proptest! {
             5 => Backward::Failed { code: Code::from_number(code), detail: &detail },
             6 => Backward::Reset(Code::from_number(code)),
             7 => Backward::KeepAlive,
+            8 => Backward::Ack(count),
+            9 => Backward::Resumed(count),
             _ => Backward::Padding(&bytes),
         };
         let mut out = BytesMut::new();
@@ -304,7 +313,7 @@ proptest! {
 
     #[test]
     fn any_payload_is_read_or_refused(
-        kind in 1..=11_u8,
+        kind in 1..=14_u8,
         payload in prop::collection::vec(any::<u8>(), 0..300),
     ) {
         let kind = Kind::try_from(kind).unwrap();

@@ -4,6 +4,7 @@
 use hpke::HpkeError;
 
 use crate::layer::{Onion, SecretKey, StreamLayer};
+use crate::resume::Token;
 
 /// One thing for each direction; forward leads from the originator to the exit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct ExitKeys {
     pub frame: Directions<SecretKey>,
     /// Keys that seal datagrams; `body` is an AEAD key.
     pub datagram: Directions<DatagramKeys>,
+    /// What a flow that began on this circuit is resumed with.
+    pub resume: Token,
 }
 
 /// Keys of one direction of the datagrams of one hop.
@@ -61,20 +64,8 @@ impl RelayKeys {
 
     pub(super) fn export(context: &impl Exporter) -> Result<Self, HpkeError> {
         Ok(RelayKeys {
-            stream: Directions {
-                forward: context.key(b"relay stream forward")?,
-                backward: context.key(b"relay stream backward")?,
-            },
-            datagram: Directions {
-                forward: DatagramKeys {
-                    body: context.key(b"relay datagram forward")?,
-                    iv: context.key(b"relay datagram iv forward")?,
-                },
-                backward: DatagramKeys {
-                    body: context.key(b"relay datagram backward")?,
-                    iv: context.key(b"relay datagram iv backward")?,
-                },
-            },
+            stream: context.keys(b"relay stream")?,
+            datagram: context.datagram_keys(b"relay datagram")?,
         })
     }
 }
@@ -82,20 +73,9 @@ impl RelayKeys {
 impl ExitKeys {
     pub(super) fn export(context: &impl Exporter) -> Result<Self, HpkeError> {
         Ok(ExitKeys {
-            frame: Directions {
-                forward: context.key(b"exit frame forward")?,
-                backward: context.key(b"exit frame backward")?,
-            },
-            datagram: Directions {
-                forward: DatagramKeys {
-                    body: context.key(b"exit datagram forward")?,
-                    iv: context.key(b"exit datagram iv forward")?,
-                },
-                backward: DatagramKeys {
-                    body: context.key(b"exit datagram backward")?,
-                    iv: context.key(b"exit datagram iv backward")?,
-                },
-            },
+            frame: context.keys(b"exit frame")?,
+            datagram: context.datagram_keys(b"exit datagram")?,
+            resume: context.key(&[b"exit resume"])?.into(),
         })
     }
 }
@@ -117,15 +97,38 @@ impl OriginatorKeys {
 pub(super) trait Exporter {
     fn export(&self, label: &[u8], out: &mut [u8]) -> Result<(), HpkeError>;
 
-    fn key(&self, label: &[u8]) -> Result<SecretKey, HpkeError> {
+    /// The key of the context that the joined parts are.
+    fn key(&self, label: &[&[u8]]) -> Result<SecretKey, HpkeError> {
         let mut key = SecretKey::new([0; 32]);
-        self.export(label, key.as_bytes_mut())?;
+        self.export(&label.concat(), key.as_bytes_mut())?;
         Ok(key)
+    }
+
+    fn keys(&self, label: &[u8]) -> Result<Directions<SecretKey>, HpkeError> {
+        Ok(Directions {
+            forward: self.key(&[label, b" forward"])?,
+            backward: self.key(&[label, b" backward"])?,
+        })
+    }
+
+    fn datagram_keys(&self, label: &[u8]) -> Result<Directions<DatagramKeys>, HpkeError> {
+        let bodies = self.keys(label)?;
+        let ivs = self.keys(&[label, b" iv"].concat())?;
+        Ok(Directions {
+            forward: DatagramKeys {
+                body: bodies.forward,
+                iv: ivs.forward,
+            },
+            backward: DatagramKeys {
+                body: bodies.backward,
+                iv: ivs.backward,
+            },
+        })
     }
 
     /// The key of the header keystream (W-3.5).
     fn header_key(&self) -> Result<SecretKey, HpkeError> {
-        self.key(b"relay header")
+        self.key(&[b"relay header"])
     }
 }
 

@@ -9,6 +9,7 @@ use super::{DecodeError, EncodeError, Host, MAX_DETAIL, Target};
 use crate::destination::{Destination, HostName, HostNameError};
 use crate::failure::Code;
 use crate::frame::{Kind, MAX_PAYLOAD};
+use crate::resume::Token;
 
 pub(super) fn put_target(target: &Target, out: &mut BytesMut) {
     match target {
@@ -105,6 +106,30 @@ pub(super) fn reset(payload: &[u8]) -> Result<Code, DecodeError> {
 
 pub(super) fn nothing(kind: Kind, payload: &[u8]) -> Result<(), DecodeError> {
     Reader::new(kind, payload).end()
+}
+
+pub(super) fn put_count(count: u64, out: &mut BytesMut) {
+    out.put_u64(count);
+}
+
+pub(super) fn count(kind: Kind, payload: &[u8]) -> Result<u64, DecodeError> {
+    let mut reader = Reader::new(kind, payload);
+    let count = u64::from_be_bytes(reader.array()?);
+    reader.end()?;
+    Ok(count)
+}
+
+pub(super) fn put_resume(token: &Token, received: u64, out: &mut BytesMut) {
+    out.put_slice(token.as_bytes());
+    out.put_u64(received);
+}
+
+pub(super) fn resume(payload: &[u8]) -> Result<(Token, u64), DecodeError> {
+    let mut reader = Reader::new(Kind::Resume, payload);
+    let token = Token::new(reader.array()?);
+    let received = u64::from_be_bytes(reader.array()?);
+    reader.end()?;
+    Ok((token, received))
 }
 
 pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
