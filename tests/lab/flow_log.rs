@@ -26,6 +26,8 @@ pub struct Flow {
     pub hops: Vec<String>,
     pub exit: Option<String>,
     #[serde(default)]
+    pub resumed: u32,
+    #[serde(default)]
     pub sent: u64,
     #[serde(default)]
     pub received: u64,

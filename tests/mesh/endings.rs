@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use masq_lab::{Mesh, content, process, require, wait};
 
-use crate::support::{LIMIT, end_of, mesh, read_content, resolve};
+use crate::support::{LIMIT, mesh, read_content, resolve};
 
 #[test]
-fn a_killed_relay_resets_its_flows_and_new_ones_take_another_way() {
+fn a_killed_relay_ends_no_flow_and_new_ones_take_another_way() {
     if !require::laboratory() {
         return;
     }
@@ -26,12 +26,8 @@ fn a_killed_relay_resets_its_flows_and_new_ones_take_another_way() {
     for pid in mesh.relays[busiest].process_ids() {
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
     }
-    let (end, taken) = end_of(&mut stream);
-    assert_eq!(end, Some(ErrorKind::ConnectionReset));
-    assert!(
-        taken < Duration::from_secs(10),
-        "the reset came after {taken:?}"
-    );
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    read_content(&mut stream, 1_000_000, 20_000_000);
 
     // Until the link is known to be lost a flow may still be sent that way, and a request that it may have
     // delivered is not sent twice.
@@ -39,7 +35,7 @@ fn a_killed_relay_resets_its_flows_and_new_ones_take_another_way() {
     let log = mesh.originator.process();
     log.await_log(
         "aware of the relay's end",
-        Duration::from_secs(3),
+        Duration::from_secs(10),
         link_down,
     )
     .unwrap();

@@ -16,5 +16,6 @@ mod endings;
 mod laboratory;
 mod masq_run;
 mod names;
+mod seamless;
 mod support;
 mod transfer;

@@ -1,8 +1,8 @@
 //! What several files need: a mesh, names, timed reads.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::net::{IpAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use masq_lab::flow_log::Flow;
 use masq_lab::{Host, Mesh, MeshPlan, content, process};
@@ -33,20 +33,6 @@ pub(crate) fn read_content(stream: &mut TcpStream, offset: u64, count: u64) {
         assert_ne!(got, 0, "the stream ended at {position}");
         assert_eq!(content::first_difference(position, &buffer[..got]), None);
         position += got as u64;
-    }
-}
-
-/// How a stream ends, and after what time, when read to its end.
-pub(crate) fn end_of(stream: &mut TcpStream) -> (Option<ErrorKind>, Duration) {
-    let start = Instant::now();
-    stream.set_read_timeout(Some(LIMIT)).unwrap();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return (None, start.elapsed()),
-            Ok(_) => {}
-            Err(error) => return (Some(error.kind()), start.elapsed()),
-        }
     }
 }
 

@@ -194,17 +194,12 @@ async fn last_word<L: Link>(mut circuit: Box<Circuit<L>>) -> bool {
 
 /// The Nodes before the exit that are better left out: not the first, if there
 /// are others and our link with it is up.
-fn probably_dead<'a, L: Link, O: Outside>(
-    entry: &Entry<L, O>,
-    path: &'a [NodeId],
-) -> &'a [NodeId] {
+fn probably_dead<'a, L: Link, O: Outside>(entry: &Entry<L, O>, path: &'a [NodeId]) -> &'a [NodeId] {
     match path {
-        [first, others @ .., _] if !others.is_empty() => {
-            match entry.services.mesh.link(first) {
-                Some(_) => others,
-                None => &path[..path.len() - 1],
-            }
-        }
+        [first, others @ .., _] if !others.is_empty() => match entry.services.mesh.link(first) {
+            Some(_) => others,
+            None => &path[..path.len() - 1],
+        },
         [first, _] => std::slice::from_ref(first),
         _ => &[],
     }
