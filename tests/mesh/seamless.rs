@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use masq_lab::{Mesh, MeshPlan, Node, content, process, require, wait};
+use masq_lab::{Mesh, MeshPlan, content, require, wait};
 use nix::sys::signal::{Signal, kill};
 
 use crate::support::{LIMIT, resolve};
@@ -26,43 +26,30 @@ fn mesh() -> Mesh {
 
 #[test]
 fn a_download_outlives_its_first_node() {
-    outlive("the first Node", |way| way.first);
+    outlive("the first Node", 0);
 }
 
 #[test]
 fn a_download_outlives_the_node_in_the_middle() {
-    outlive("the Node in the middle", |way| way.middle);
+    outlive("the Node in the middle", 1);
 }
 
-/// Places among relays and exits of the Nodes of a way.
-struct Way<'a> {
-    first: &'a Node,
-    middle: &'a Node,
-}
-
-fn outlive(name: &str, victim: impl for<'a> Fn(&Way<'a>) -> &'a Node) {
+/// A download whose Node at this place of its way is killed.
+fn outlive(name: &str, place: usize) {
     if !require::laboratory() {
         return;
     }
-    let mesh = mesh();
+    let mut mesh = mesh();
     let address = resolve(mesh.app(), "origin.example.test", "A");
-    let begin = Instant::now();
-    let (mut stream, read) = loop {
-        let before = carried(&mesh);
-        let (stream, read) = download(&mesh, address, 5 * MEGABYTE);
-        match way(&mesh, &before) {
-            Some(way) => {
-                let pids = victim(&way).process_ids();
-                assert!(!pids.is_empty());
-                for pid in pids {
-                    kill(pid, Signal::SIGKILL).unwrap();
-                }
-                break (stream, read);
-            }
-            // Two first hops in a row: which comes first cannot be seen from outside.
-            None => assert!(begin.elapsed() < LIMIT, "no way of the wanted shape"),
-        }
-    };
+    let (mut stream, read) = download(&mesh, address, 5 * MEGABYTE);
+    let hop = last_way(&mut mesh)[place].clone();
+    let nodes = mesh.relays.iter().chain(&mesh.exits);
+    let victim = nodes.into_iter().find(|node| node.short_id() == hop);
+    let pids = victim.unwrap().process_ids();
+    assert!(!pids.is_empty());
+    for pid in pids {
+        kill(pid, Signal::SIGKILL).unwrap();
+    }
     let pause = mesh
         .app()
         .inside(|| read_on(&mut stream, read, SIZE))
@@ -104,40 +91,16 @@ fn read_on(stream: &mut TcpStream, from: u64, to: u64) -> Duration {
     longest
 }
 
-/// Bytes of the mesh that each relay and each exit has carried.
-fn carried(mesh: &Mesh) -> Vec<u64> {
-    let nodes = mesh.relays.iter().chain(&mesh.exits);
-    nodes
-        .map(|node| mesh.counts(node.host()).unwrap().mesh.bytes)
-        .collect()
-}
-
-/// The way of the flow that has carried bytes since `before`, if it can be told.
-fn way<'a>(mesh: &'a Mesh, before: &[u64]) -> Option<Way<'a>> {
-    let after = carried(mesh);
-    let nodes = mesh.relays.iter().chain(&mesh.exits);
-    let busy: Vec<(usize, &Node)> = nodes
-        .enumerate()
-        .filter(|(index, _)| after[*index] - before[*index] > 2 * MEGABYTE)
-        .collect();
-    let (first, behind): (Vec<_>, Vec<_>) = busy
-        .into_iter()
-        .partition(|(index, _)| *index < mesh.relays.len());
-    let [(_, first)] = first[..] else { return None };
-    let middle = behind
-        .into_iter()
-        .find(|(_, node)| connections(node) == 0)?;
-    Some(Way {
-        first,
-        middle: middle.1,
-    })
-}
-
-/// Open connections with the origin.
-fn connections(node: &Node) -> usize {
-    let arguments = ["-Htn", "state", "established", "dport", "=", ":19"];
-    let output = node.host().run(LIMIT, "ss", &arguments).unwrap();
-    process::text(&output).unwrap().lines().count()
+/// The way of the flow that began last, by the short ids of its Nodes.
+fn last_way(mesh: &mut Mesh) -> Vec<String> {
+    let log = mesh.originator.process().log();
+    let line = log
+        .lines()
+        .rfind(|line| line.contains("event=\"way\""))
+        .unwrap();
+    let hops = line.split("hops=").nth(1).unwrap();
+    let hops = hops.split(' ').next().unwrap();
+    hops.split(',').map(str::to_owned).collect()
 }
 
 #[expect(clippy::print_stderr, reason = "for whoever reads the test's output")]

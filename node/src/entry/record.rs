@@ -113,6 +113,7 @@ impl Flow {
     }
 
     pub(super) fn routed(&self, hops: &[NodeId]) {
+        tracing::debug!(event = "way", flow = self.id, hops = %Hops(hops));
         *self.hops.borrow_mut() = hops.to_vec();
     }
 
@@ -141,6 +142,19 @@ impl Flow {
         if self.first_byte.get().is_none() {
             self.first_byte.set(Some((self.clock)() - self.start));
         }
+    }
+}
+
+/// A way as the Node's own log prints it.
+struct Hops<'a>(&'a [NodeId]);
+
+impl std::fmt::Display for Hops<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, hop) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}", hop.short())?;
+        }
+        Ok(())
     }
 }
 
