@@ -68,9 +68,10 @@ pub(super) async fn circuit<L: Link, O: Outside>(
             }
         };
         tracing::debug!(code = %failure.code, detail = %failure.detail, "flow not resumed yet");
-        without_link = match failure.code {
-            Code::NoNextHop => without_link + 1,
-            _ => 0,
+        without_link = if failure.code == Code::NoNextHop {
+            without_link + 1
+        } else {
+            0
         };
         if without_link >= WITHOUT_LINK {
             return Err(Failure::new(Code::ExitLost, flow.exit.short()));

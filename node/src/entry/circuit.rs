@@ -107,7 +107,15 @@ pub(super) async fn ask<L: Link, T>(
                 return Err(Failure::new(code, detail.to_string()));
             }
             Backward::Reset(code) => return Err(code.into()),
-            message => {
+            message @ (Backward::Opened(_)
+            | Backward::Data(_)
+            | Backward::Fin
+            | Backward::Datagram(_)
+            | Backward::Answer(_)
+            | Backward::KeepAlive
+            | Backward::Padding(_)
+            | Backward::Ack(_)
+            | Backward::Resumed(_)) => {
                 if let Some(answer) = answer(&message) {
                     return Ok(Some(answer));
                 }
@@ -136,9 +144,10 @@ fn choose<L: Link, O: Outside>(
     first: &Forward<'_>,
 ) -> Result<Vec<Hop>, Failure> {
     let unix_time = entry.services.unix_time();
-    let host = match first {
-        Forward::Open(target) => name_of(target),
-        _ => None,
+    let host = if let Forward::Open(target) = first {
+        name_of(target)
+    } else {
+        None
     };
     let request = RouteRequest {
         hops: wish.hops,

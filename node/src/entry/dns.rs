@@ -233,9 +233,11 @@ async fn ask_exit<L: Link>(
     question: &Question,
 ) -> Result<Vec<u8>, Failure> {
     let query = [Forward::Query(question.message())];
-    let answered = |message: &Backward<'_>| match message {
-        Backward::Answer(answer) => Some(from_exit(question, answer)),
-        _ => None,
+    let answered = |message: &Backward<'_>| {
+        let Backward::Answer(answer) = message else {
+            return None;
+        };
+        Some(from_exit(question, answer))
     };
     let answer = circuit::ask(circuit, &query, answered).await?;
     answer.unwrap_or_else(|| Err(Code::ResolverFailed.into()))
