@@ -31,6 +31,8 @@ use writer::Writer;
 pub struct Loaded {
     /// None at the first start.
     pub identity: Option<Identity>,
+    /// The UDP port of the links that was chosen when none was configured.
+    pub port: Option<u16>,
     /// Guards first, then those seen last.
     pub neighbors: Vec<PastNeighbor>,
     /// In the order of preference.
@@ -81,6 +83,12 @@ impl Store {
     pub fn save_identity(&self, identity: &Identity) -> Result<(), StoreError> {
         self.writer
             .with(|connection| rows::save_identity(connection, identity))
+    }
+
+    /// Keeps the port for every later start; it is on the disk when this returns.
+    pub fn save_port(&self, port: u16) -> Result<(), StoreError> {
+        self.writer
+            .with(|connection| rows::save_port(connection, port))
     }
 
     /// Lets a change be written within two seconds. Never blocks on the disk.

@@ -32,10 +32,26 @@ pub(super) fn save_identity(connection: &Connection, identity: &Identity) -> rus
         .map(drop)
 }
 
+fn port(connection: &Connection) -> rusqlite::Result<Option<u16>> {
+    connection
+        .query_row("SELECT number FROM port", [], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn save_port(connection: &Connection, port: u16) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "INSERT OR REPLACE INTO port (one, number) VALUES (1, ?1)",
+            params![port],
+        )
+        .map(drop)
+}
+
 /// All but the identity, the most useful first.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
     Ok(Loaded {
         identity: None,
+        port: port(connection)?,
         neighbors: all(
             connection,
             "SELECT descriptor, last_seen_unix, guard FROM neighbor \

@@ -11,13 +11,18 @@ use masq_node::database::Store;
 use masq_node::node::{self, Capture, Start};
 use masq_node::{captured, clock};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
-use socket2::{Domain, Protocol, Socket, Type};
+use rand::Rng;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Bytes that the kernel holds for the links in each direction.
 const SOCKET_BUFFER: usize = 4 << 20;
+/// Where the original MASQ Node looks for a port.
+const CHOSEN_PORTS: std::ops::Range<u16> = 1_025..9_999;
+const PORT_TRIES: usize = 100;
 
 pub(crate) fn capture_helper() -> ExitCode {
     masq_node::helper::run()
@@ -42,10 +47,10 @@ pub(crate) fn node(config: NodeConfig, tun: Option<i32>) -> Result<()> {
         ),
         None => Some(capture(&config)?),
     };
-    let socket = if config.hops() == 0 && !config.listens() {
+    let sockets = if config.hops() == 0 && !config.listens() {
         None
     } else {
-        Some(link_socket(&config)?)
+        Some(LinkSockets::prepare()?)
     };
     if root {
         let user = real_user(&config)?;
@@ -57,6 +62,10 @@ pub(crate) fn node(config: NodeConfig, tun: Option<i32>) -> Result<()> {
     let data_directory = data_directory(&config)?;
     let (store, mut remembered) = Store::open(&data_directory)?;
     let identity = store.identity(&mut remembered, clock::unix_seconds())?;
+    let socket = match sockets {
+        Some(sockets) => Some(link_socket(&sockets, &config, &store, remembered.port)?),
+        None => None,
+    };
     node::run(Start {
         config,
         identity,
@@ -90,34 +99,81 @@ fn capture(config: &NodeConfig) -> Result<Capture<TunDevice>> {
     Ok(captured::by_helper(client, tun.device))
 }
 
-/// The UDP socket of the links, for both families where the kernel has both.
-fn link_socket(config: &NodeConfig) -> Result<UdpSocket> {
-    let port = match (config.listens(), config.clandestine_port) {
-        (true, Some(port)) => port.get(),
-        (true, None) | (false, _) => 0,
-    };
-    let socket = bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
-        .or_else(|_| bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))))
-        .with_context(|| {
-            format!("Failed to bind UDP port {port} for links: is another Node using it?")
-        })?;
-    Ok(socket)
+/// UDP sockets for the links that are not bound yet: their buffers need a
+/// privilege, and their port is known after it is dropped.
+struct LinkSockets {
+    both: Option<UdpSocket>,
+    v4: UdpSocket,
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::DGRAM,
-        Some(Protocol::UDP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
+impl LinkSockets {
+    fn prepare() -> Result<Self> {
+        let prepare = |domain| {
+            let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+            if domain == Domain::IPV6 {
+                socket.set_only_v6(false)?;
+            }
+            let socket = UdpSocket::from(socket);
+            // Less than asked for costs speed and nothing else.
+            let _ = user_files::force_socket_buffers(&socket, SOCKET_BUFFER);
+            std::io::Result::Ok(socket)
+        };
+        Ok(Self {
+            both: prepare(Domain::IPV6).ok(),
+            v4: prepare(Domain::IPV4).context("Failed to make the UDP socket of the links")?,
+        })
     }
-    socket.bind(&address.into())?;
-    let socket = UdpSocket::from(socket);
-    // Less than asked for costs speed and nothing else.
-    let _ = user_files::force_socket_buffers(&socket, SOCKET_BUFFER);
-    Ok(socket)
+
+    /// For both families where the kernel has both.
+    fn bind(&self, port: u16) -> std::io::Result<UdpSocket> {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        if let Some(both) = &self.both {
+            match SockRef::from(both).bind(&any.into()) {
+                Ok(()) => return both.try_clone(),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        SockRef::from(&self.v4).bind(&any.into())?;
+        self.v4.try_clone()
+    }
+}
+
+/// The socket of the links, on the configured port, else on the one that was
+/// chosen at the first start and is kept for ever, as neighbors know it.
+fn link_socket(
+    sockets: &LinkSockets,
+    config: &NodeConfig,
+    store: &Store,
+    kept: Option<u16>,
+) -> Result<UdpSocket> {
+    let bind = |port| {
+        sockets.bind(port).with_context(|| {
+            format!("Failed to bind UDP port {port} for links: is another Node using it?")
+        })
+    };
+    if !config.listens() {
+        return bind(0);
+    }
+    if let Some(port) = config.clandestine_port {
+        return bind(port.get());
+    }
+    if let Some(kept) = kept {
+        match sockets.bind(kept) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => tracing::warn!(port = kept, %error, "the kept port is taken: another"),
+        }
+    }
+    for _ in 0..PORT_TRIES {
+        let port = rand::rng().random_range(CHOSEN_PORTS);
+        if let Ok(socket) = sockets.bind(port) {
+            store.save_port(port)?;
+            tracing::info!(event = "port-chosen", port);
+            return Ok(socket);
+        }
+    }
+    bail!("No free UDP port from 1025 to 9998 for links: set clandestine-port")
 }
 
 struct User {

@@ -124,6 +124,7 @@ fn a_database_of_every_earlier_version_is_brought_up_to_date() {
     let fixtures = [
         include_str!("fixtures/1.sql"),
         include_str!("fixtures/2.sql"),
+        include_str!("fixtures/3.sql"),
     ];
     assert_eq!(
         fixtures.len() as u32,
@@ -152,6 +153,18 @@ fn a_database_of_every_earlier_version_is_brought_up_to_date() {
         assert_whole(folder.path());
         assert_eq!(Store::open(folder.path()).unwrap().1.guards, [guard(1)]);
     }
+}
+
+#[test]
+fn a_port_is_kept_and_may_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, loaded) = Store::open(folder.path()).unwrap();
+    assert_eq!(loaded.port, None);
+    store.save_port(4_747).unwrap();
+    store.save_port(9_998).unwrap();
+    assert!(store.save_port(80).is_err());
+    drop(store);
+    assert_eq!(Store::open(folder.path()).unwrap().1.port, Some(9_998));
 }
 
 fn changes() -> impl Strategy<Value = Option<Change>> {
