@@ -14,6 +14,7 @@
 mod app;
 mod hardening;
 mod internet;
+mod joining;
 mod seamless;
 mod world;
 

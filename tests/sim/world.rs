@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_local;
 
 /// Unix seconds of the simulation; it does not matter which.
-const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 
 pub(crate) fn unix_time() -> u64 {
     NOW
@@ -163,13 +163,28 @@ impl World {
         let mut directory = Directory::new(self.nodes[node].id());
         directory.load(&self.records()).unwrap();
         directory.set_links(&services.mesh.peers());
-        let directory = Rc::new(RefCell::new(directory));
+        let mesh = services.mesh.clone();
+        let (machine, entry) = Self::machine_over(services, Rc::new(RefCell::new(directory)), hops);
+        spawn_local(async move {
+            let mut changes = mesh.changes();
+            while changes.changed().await.is_ok() {
+                entry.with_directory(|directory| directory.set_links(&mesh.peers()));
+            }
+        });
+        machine
+    }
+
+    /// A machine whose Node knows what `directory` holds.
+    pub(crate) fn machine_over(
+        services: Rc<SimServices>,
+        directory: Rc<RefCell<Directory>>,
+        hops: u8,
+    ) -> (Machine, Rc<Entry<MemoryLink, View>>) {
         let way = if hops == 0 {
             Way::Direct
         } else {
             Way::Mesh { hops }
         };
-        let mesh = services.mesh.clone();
         let entry = Entry::new(Parts {
             services,
             way,
@@ -181,19 +196,14 @@ impl World {
             owners: Rc::new(NoOwners),
             clock,
         });
-        let follower = entry.clone();
-        spawn_local(async move {
-            let mut changes = mesh.changes();
-            while changes.changed().await.is_ok() {
-                follower.with_directory(|directory| directory.set_links(&mesh.peers()));
-            }
-        });
         let config = masq_stack::Config {
             verify_checksums: true,
             ..masq_stack::Config::default()
         };
         let apps = Apps::new(Stack::new(config, clock()), clock);
-        Machine::start(apps, move |arrival| entry.arrive(arrival))
+        let arriving = entry.clone();
+        let machine = Machine::start(apps, move |arrival| arriving.arrive(arrival));
+        (machine, entry)
     }
 }
 
