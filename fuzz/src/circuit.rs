@@ -192,7 +192,7 @@ static CIRCUITS: LazyLock<[(OriginatorKeys, RelayKeys, ExitKeys); 2]> = LazyLock
 });
 
 /// Not random at all: inputs must have the same effect at every run.
-struct Counting(u64);
+pub(crate) struct Counting(pub(crate) u64);
 
 impl TryRng for Counting {
     type Error = Infallible;

@@ -9,11 +9,13 @@
 #![forbid(unsafe_code)]
 
 mod circuit;
+mod gossip;
 mod names;
 mod packets;
 mod text;
 
 pub use circuit::{datagram_open, frame_open, onion_open};
+pub use gossip::{gossip_message, gossip_node};
 pub use names::{dns_answer, dns_query, names_restore, sniff};
 pub use packets::stack_packet;
 pub use text::{config_parse, descriptor_parse, identity_file, record_bytes, record_json};
@@ -33,4 +35,6 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("sniff", sniff),
     ("names_restore", names_restore),
     ("stack_packet", stack_packet),
+    ("gossip_message", gossip_message),
+    ("gossip_node", gossip_node),
 ];
