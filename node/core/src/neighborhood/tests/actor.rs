@@ -170,9 +170,13 @@ impl Scene {
     }
 
     pub(super) fn sent(&self, actor: &Actor) -> Vec<Message> {
-        let to = |action: &Action| match action {
-            Action::Send { peer, message } if *peer == actor.id() => Message::decode(message).ok(),
-            _ => None,
+        let to = |action: &Action| {
+            let Action::Send { peer, message } = action else {
+                return None;
+            };
+            Message::decode(message)
+                .ok()
+                .filter(|_| *peer == actor.id())
         };
         self.actions.iter().filter_map(to).collect()
     }
@@ -192,20 +196,22 @@ impl Scene {
     }
 
     pub(super) fn offences(&self) -> Vec<Offence> {
-        let offence = |action: &Action| match action {
-            Action::Report(Report::Misbehaved { offence, .. }) => Some(*offence),
-            _ => None,
+        let offence = |action: &Action| {
+            let Action::Report(Report::Misbehaved { offence, .. }) = action else {
+                return None;
+            };
+            Some(*offence)
         };
         self.actions.iter().filter_map(offence).collect()
     }
 
     pub(super) fn refusal(&self, actor: &Actor) -> Option<Refusal> {
-        self.sent(actor)
-            .into_iter()
-            .find_map(|message| match message {
-                Message::Pass { reason, .. } => Some(reason),
-                _ => None,
-            })
+        self.sent(actor).into_iter().find_map(|message| {
+            let Message::Pass { reason, .. } = message else {
+                return None;
+            };
+            Some(reason)
+        })
     }
 
     pub(super) fn knows(&self, id: &NodeId) -> bool {

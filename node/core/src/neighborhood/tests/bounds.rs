@@ -263,7 +263,7 @@ proptest! {
             // Whatever was learned is a record that its owner signed.
             for action in stage.actions.drain(..) {
                 if let Action::Learned(record) = action {
-                    let read = crate::record::NodeRecord::from_bytes(&record.to_bytes());
+                    let read = NodeRecord::from_bytes(&record.to_bytes());
                     prop_assert_eq!(read.as_ref(), Ok(&*record));
                     prop_assert!(actors.iter().any(|actor| actor.id() == record.id()));
                 }

@@ -1,8 +1,12 @@
 //! Neighbors that lie, in each field of a record and in each message, and what becomes of them.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
+
 use super::actor::*;
 use super::net;
 use crate::config::{Chain, CountryCode};
+use crate::descriptor::Descriptor;
 use crate::identity::{Identity, NodeId, OnionPublicKey, Validity};
 use crate::neighborhood::letter::LETTER_LENGTH;
 use crate::neighborhood::message::Message;
@@ -208,7 +212,7 @@ fn a_debut_is_held_to_its_record_and_its_address() {
                 let validity = Validity::new(1, now / 1_000 - 1).unwrap();
                 let identity = Identity::generate(validity, &mut Seeded::new(99));
                 let liar = Actor {
-                    identity: std::rc::Rc::new(identity),
+                    identity: Rc::new(identity),
                     ip: net::ip(3),
                 };
                 (debut(&liar.record(now, &[])), liar)
@@ -482,14 +486,11 @@ fn introductions_lead_neither_home_nor_into_the_local_network() {
     ] {
         let mut config = net::config(1, net::BOTH, true);
         let seed = actor(0);
-        config.seeds = vec![
-            crate::descriptor::Descriptor::new(Chain::Dev, seed.id(), seed.ip, vec![4_000])
-                .unwrap(),
-        ];
+        config.seeds = vec![Descriptor::new(Chain::Dev, seed.id(), seed.ip, vec![4_000]).unwrap()];
         let mut stage = Scene::with(config);
         let now = stage.now();
         stage.core.handle_timeout(now);
-        let remote = std::net::SocketAddr::new(seed.ip, 4_000);
+        let remote = SocketAddr::new(seed.ip, 4_000);
         stage.core.handle_link_up(seed.id(), remote, true, now);
         let dials = stage.core.counters().dials;
         let id = actor(1).id();
@@ -542,13 +543,12 @@ fn asking_again_from_one_place_shows_few_addresses() {
                 stage.say(host, &Message::Consent { id: nosy.id() });
             }
         }
-        let introduced = stage
-            .sent(&nosy)
-            .into_iter()
-            .filter_map(|message| match message {
-                Message::Introduction { id, .. } => Some(id),
-                _ => None,
-            });
+        let introduced = stage.sent(&nosy).into_iter().filter_map(|message| {
+            let Message::Introduction { id, .. } = message else {
+                return None;
+            };
+            Some(id)
+        });
         told.extend(introduced);
         let now = stage.now();
         stage.core.handle_link_down(nosy.id(), "gone", now);

@@ -1,9 +1,14 @@
 //! What is lost comes back: links, processes, state, addresses, halves of the mesh.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::net::*;
+use crate::config::CountryCode;
+use crate::identity::{Identity, NodeId, Validity};
 use crate::neighborhood::*;
+use crate::random::SystemRandom;
 
 fn mesh(seed: u64, count: usize) -> Net {
     let mut net = Net::new(seed);
@@ -113,7 +118,7 @@ fn the_country_follows_the_address() {
     let node = net.add(BOTH, true, &[seed]);
     net.nodes[node].config.contact.as_mut().unwrap().ip = None;
     net.begin(node);
-    let swiss = crate::config::CountryCode::new("CH").unwrap();
+    let swiss = CountryCode::new("CH").unwrap();
     let core = net.nodes[node].core.take().unwrap();
     net.nodes[node].core = Some(core.with_country_of(Box::new(move |_| Some(swiss))));
     net.run_s(5);
@@ -141,7 +146,7 @@ fn a_link_that_moves_keeps_its_neighbor() {
     let node = 2;
     let other = net.neighbors(node)[0];
     let (id, now) = (net.id(other), net.now(node));
-    let moved = std::net::SocketAddr::new(ip(902), 50_000);
+    let moved = SocketAddr::new(ip(902), 50_000);
     let core = net.nodes[node].core.as_mut().unwrap();
     core.handle_link_moved(id, moved, now);
     net.act(node);
@@ -186,7 +191,7 @@ fn two_halves_find_each_other_again() {
     }
     net.run_s(120);
     for node in net.running() {
-        let far = |id: &crate::identity::NodeId| {
+        let far = |id: &NodeId| {
             let other = net.node_of(id).unwrap();
             (other < 12) != (node < 12)
         };
@@ -256,14 +261,14 @@ fn a_restart_needs_no_configuration() {
 fn new_onion_keys_are_signed_and_spread() {
     let mut net = mesh(34, 8);
     let bytes = net.nodes[2].identity.to_bytes();
-    let mut rotated = crate::identity::Identity::from_bytes(&bytes).unwrap();
+    let mut rotated = Identity::from_bytes(&bytes).unwrap();
     let unix = UNIX_MS / 1_000;
-    let validity = crate::identity::Validity::new(unix, unix + 1_000_000).unwrap();
-    rotated.rotate(validity, unix, &mut crate::random::SystemRandom);
+    let validity = Validity::new(unix, unix + 1_000_000).unwrap();
+    rotated.rotate(validity, unix, &mut SystemRandom);
     let key = rotated.onion_secrets()[0].public();
     let now = net.now(2);
     let core = net.nodes[2].core.as_mut().unwrap();
-    core.handle_identity(std::rc::Rc::new(rotated), now);
+    core.handle_identity(Rc::new(rotated), now);
     net.run_s(5);
     let id = net.id(2);
     for node in net.running().into_iter().filter(|node| *node != 2) {
