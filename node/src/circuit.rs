@@ -215,6 +215,18 @@ pub struct Receiver<R> {
     opener: Opener,
     layers: Onion,
     arrived: BytesMut,
+    on_first: Option<OnFirst>,
+}
+
+/// Sees the first frame of a circuit, which proves that the way works.
+pub struct OnFirst(pub Box<See>);
+
+type See = dyn FnOnce(Kind, &[u8]);
+
+impl std::fmt::Debug for OnFirst {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnFirst")
+    }
 }
 
 impl<R: LinkRecv> Receiver<R> {
@@ -226,13 +238,23 @@ impl<R: LinkRecv> Receiver<R> {
             opener,
             layers,
             arrived: early,
+            on_first: None,
         }
+    }
+
+    #[must_use]
+    pub fn on_first(mut self, on_first: OnFirst) -> Self {
+        self.on_first = Some(on_first);
+        self
     }
 
     /// The next frame; `None` at an authenticated end. Cancel safe.
     pub async fn next(&mut self) -> Result<Option<(Kind, BytesMut)>, CircuitError> {
         loop {
             if let Some(frame) = self.opener.open(&mut self.arrived)? {
+                if let Some(on_first) = self.on_first.take() {
+                    (on_first.0)(frame.0, &frame.1);
+                }
                 return Ok(Some(frame));
             }
             match self.recv.read().await? {

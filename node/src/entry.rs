@@ -241,13 +241,6 @@ impl<L: Link, O: Outside> Entry<L, O> {
         })
     }
 
-    fn served_well(&self, nodes: &[NodeId]) {
-        let mut directory = self.directory.borrow_mut();
-        for node in nodes {
-            directory.forgive(*node);
-        }
-    }
-
     fn failed_at(&self, nodes: &[NodeId]) {
         let now = self.now();
         let mut directory = self.directory.borrow_mut();

@@ -1,5 +1,5 @@
 //! An Internet inside the process: services at addresses, each behind the same
-//! one-way latency; no name exists.
+//! one-way latency; a few names.
 
 use bytes::{Bytes, BytesMut};
 use masq_core::failure::{Code, Failure};
@@ -25,6 +25,9 @@ pub(crate) type Service = Rc<dyn Fn(DuplexStream) -> Pin<Box<dyn Future<Output =
 pub(crate) struct Internet {
     pub(crate) latency: Duration,
     pub(crate) services: RefCell<HashMap<SocketAddr, Service>>,
+    pub(crate) names: RefCell<HashMap<String, IpAddr>>,
+    /// Names that an exit could not resolve.
+    pub(crate) unresolved: Cell<usize>,
     /// Every attempt to connect, allowed or not.
     pub(crate) attempts: RefCell<Vec<SocketAddr>>,
     pub(crate) open: Rc<Cell<usize>>,
@@ -46,8 +49,8 @@ impl Internet {
     }
 }
 
-/// One exit's view of the Internet.
-pub(crate) struct View(pub(crate) Rc<Internet>);
+/// One exit's view of the Internet; not every exit can resolve names.
+pub(crate) struct View(pub(crate) Rc<Internet>, pub(crate) bool);
 
 impl Outside for View {
     type Tcp = SimTcp;
@@ -55,6 +58,11 @@ impl Outside for View {
 
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
         sleep(self.0.latency * 2).await;
+        let known = self.0.names.borrow().get(name).copied();
+        if let Some(address) = known.filter(|_| self.1) {
+            return Ok(vec![address]);
+        }
+        self.0.unresolved.set(self.0.unresolved.get() + 1);
         Err(Failure::new(Code::NameNotFound, name.to_string()))
     }
 

@@ -15,6 +15,7 @@ mod app;
 mod hardening;
 mod internet;
 mod joining;
+mod names;
 mod seamless;
 mod world;
 

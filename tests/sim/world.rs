@@ -36,6 +36,7 @@ pub(crate) fn clock() -> Instant {
 }
 
 pub(crate) type SimServices = Services<MemoryLink, View>;
+pub(crate) type SimEntry = Entry<MemoryLink, View>;
 
 pub(crate) struct Node {
     pub(crate) services: Rc<SimServices>,
@@ -61,6 +62,8 @@ pub(crate) struct World {
     pub(crate) internet: Rc<Internet>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) latency: Duration,
+    /// Whether Nodes that are added resolve names.
+    pub(crate) resolving: bool,
 }
 
 impl World {
@@ -73,6 +76,7 @@ impl World {
             internet: Rc::new(internet),
             nodes: Vec::new(),
             latency,
+            resolving: true,
         }
     }
 
@@ -112,7 +116,7 @@ impl World {
         Services::new(
             identity,
             Rc::new(Mesh::default()),
-            Rc::new(View(self.internet.clone())),
+            Rc::new(View(self.internet.clone(), self.resolving)),
             ExitPolicy::new(false, &[25], &[]),
             (relay, exit),
             unix_time,
@@ -159,19 +163,24 @@ impl World {
 
     /// The machine of one Node, whose apps' flows take `hops` Nodes.
     pub(crate) fn machine(&self, node: usize, hops: u8) -> Machine {
+        self.machine_and_entry(node, hops).0
+    }
+
+    pub(crate) fn machine_and_entry(&self, node: usize, hops: u8) -> (Machine, Rc<SimEntry>) {
         let services = self.nodes[node].services.clone();
         let mut directory = Directory::new(self.nodes[node].id());
         directory.load(&self.records()).unwrap();
         directory.set_links(&services.mesh.peers());
         let mesh = services.mesh.clone();
         let (machine, entry) = Self::machine_over(services, Rc::new(RefCell::new(directory)), hops);
+        let follower = entry.clone();
         spawn_local(async move {
             let mut changes = mesh.changes();
             while changes.changed().await.is_ok() {
-                entry.with_directory(|directory| directory.set_links(&mesh.peers()));
+                follower.with_directory(|directory| directory.set_links(&mesh.peers()));
             }
         });
-        machine
+        (machine, entry)
     }
 
     /// A machine whose Node knows what `directory` holds.
@@ -179,7 +188,7 @@ impl World {
         services: Rc<SimServices>,
         directory: Rc<RefCell<Directory>>,
         hops: u8,
-    ) -> (Machine, Rc<Entry<MemoryLink, View>>) {
+    ) -> (Machine, Rc<SimEntry>) {
         let way = if hops == 0 {
             Way::Direct
         } else {

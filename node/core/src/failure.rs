@@ -123,6 +123,14 @@ impl Code {
             .map_or("Update MASQ Node, then try again.", |entry| entry.remedy)
     }
 
+    /// Whether the exit could not make an address of the name, which another may.
+    pub const fn is_of_a_name(self) -> bool {
+        matches!(
+            self,
+            Code::NameNotFound | Code::NameHasNoAddress | Code::ResolverFailed
+        )
+    }
+
     /// Whether the same flow may succeed at another exit or by another route.
     ///
     /// What the destination itself answered is final only as far as that exit

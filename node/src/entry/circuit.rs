@@ -2,7 +2,7 @@
 //! stream that it travels on.
 
 use super::Entry;
-use crate::circuit::{CircuitError, Receiver, Sender};
+use crate::circuit::{CircuitError, OnFirst, Receiver, Sender};
 use crate::link::Link;
 use crate::outside::Outside;
 use bytes::BytesMut;
@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How long the first circuit may take to open.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Exits that are asked for one flow: one and three others.
+pub(super) const EXITS: usize = 4;
 
 pub(super) struct Circuit<L: Link> {
     pub(super) link: L,
@@ -68,6 +70,7 @@ pub(super) async fn begin<L: Link, O: Outside>(
     let now = entry.services.unix_time();
     let (setup, keys) = onion::build(&path, now, &mut SystemRandom)
         .map_err(|error| Failure::new(Code::MalformedSetup, error.to_string()))?;
+    let learn = learn(entry, &ids, first);
     let (send, recv) = link
         .open()
         .await
@@ -81,7 +84,7 @@ pub(super) async fn begin<L: Link, O: Outside>(
     Ok(Box::new(Circuit {
         link,
         sender,
-        receiver: Receiver::new(recv, opener, layers.backward, BytesMut::new()),
+        receiver: Receiver::new(recv, opener, layers.backward, BytesMut::new()).on_first(learn),
         keys,
         path: ids,
     }))
@@ -144,18 +147,13 @@ fn choose<L: Link, O: Outside>(
     first: &Forward<'_>,
 ) -> Result<Vec<Hop>, Failure> {
     let unix_time = entry.services.unix_time();
-    let host = if let Forward::Open(target) = first {
-        name_of(target)
-    } else {
-        None
-    };
     let request = RouteRequest {
         hops: wish.hops,
         exclude: wish.exclude.to_vec(),
         avoid: wish.avoid.to_vec(),
         exit: wish.exit,
         countries: entry.exit_countries.clone(),
-        host,
+        host: name_of(first),
         unix_time: Some(unix_time),
         ..RouteRequest::default()
     };
@@ -166,8 +164,43 @@ fn choose<L: Link, O: Outside>(
         .map_err(|error| Failure::new(error.code(), error.to_string()))
 }
 
+/// What the first frame from the exit says of the Nodes on the way.
+fn learn<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    path: &[NodeId],
+    first: &Forward<'_>,
+) -> OnFirst {
+    let (directory, clock) = (entry.directory.clone(), entry.clock);
+    let (path, host, began) = (path.to_vec(), name_of(first), clock());
+    OnFirst(Box::new(move |kind, payload| {
+        let Ok(message) = Backward::decode(kind, payload) else {
+            return;
+        };
+        let now = clock();
+        let mut directory = directory.borrow_mut();
+        let Some((exit, relays)) = path.split_last() else {
+            return;
+        };
+        relays.iter().for_each(|relay| directory.forgive(*relay));
+        if let Backward::Failed { code, .. } = message {
+            if let Some(name) = host.filter(|_| code.is_of_a_name()) {
+                directory.note_unresolved(&name, *exit, now);
+            }
+            return;
+        }
+        directory.forgive(*exit);
+        directory.opened(&path, now.saturating_duration_since(began));
+        if let Some(name) = host {
+            directory.note_resolved(&name, exit);
+        }
+    }))
+}
+
 /// The name that the exit has to resolve.
-pub(super) fn name_of(target: &Target) -> Option<HostName> {
+fn name_of(first: &Forward<'_>) -> Option<HostName> {
+    let Forward::Open(target) = first else {
+        return None;
+    };
     match target {
         Target::Tcp(Destination::Name { name, .. })
         | Target::Udp(Destination::Name { name, .. })

@@ -212,10 +212,7 @@ async fn ask_exits<L: Link, O: Outside>(
         let path = circuit.path.clone();
         let asked = tokio::time::timeout(ATTEMPT, ask_exit(circuit, question)).await;
         match asked.unwrap_or_else(|_| Err(Code::CircuitTimedOut.into())) {
-            Ok(answer) => {
-                entry.served_well(&path);
-                return Ok(answer);
-            }
+            Ok(answer) => return Ok(answer),
             Err(failure) => {
                 entry.failed_at(&suspects(&path, failure.code));
                 if failure.code.place() != Place::Mesh || failure.code == Code::CircuitTimedOut {

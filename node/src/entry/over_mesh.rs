@@ -87,7 +87,9 @@ pub(super) async fn tcp<L: Link, O: Outside>(
                 return Err(failure);
             }
             Err(End::NotOpened(failure)) => {
-                let again = failure.code.worth_another_route() && first.borrow().complete;
+                let again = failure.code.worth_another_route()
+                    && first.borrow().complete
+                    && avoid.len() + 1 < circuit::EXITS;
                 tracing::debug!(code = %failure.code, again, "circuit did not open");
                 entry.failed_at(&suspects(&path, failure.code));
                 if matches!(failure.code.place(), Place::Exit | Place::Remote) {
@@ -198,10 +200,7 @@ async fn over_circuits<L: Link, O: Outside>(
                 again::part(entry, at_exit, Some(circuit), received);
                 return Err(End::App);
             }
-            Ok(()) => {
-                entry.served_well(&circuit.path);
-                return Ok(());
-            }
+            Ok(()) => return Ok(()),
             ended => return ended,
         };
         tracing::debug!(%error, "circuit lost, flow resumed");

@@ -114,7 +114,7 @@ async fn over_mesh<L: Link, O: Outside>(
             Ok(()) => return Ok(()),
             Err(failure) if exchange.answered.get() => return Err(failure),
             Err(failure) => {
-                let again = failure.code.worth_another_route();
+                let again = failure.code.worth_another_route() && avoid.len() + 1 < circuit::EXITS;
                 tracing::debug!(code = %failure.code, again, "circuit did not open");
                 entry.failed_at(&suspects(&path, failure.code));
                 if matches!(failure.code.place(), Place::Exit | Place::Remote) {
@@ -186,10 +186,7 @@ async fn over_circuits<L: Link, O: Outside>(
     };
     loop {
         let error = match carry(app, &mut circuit, exchange).await {
-            Ok(()) => {
-                entry.served_well(&circuit.path);
-                return Ok(());
-            }
+            Ok(()) => return Ok(()),
             Err(End::Lost(error)) if exchange.answered.get() => error,
             Err(End::Lost(error)) => return Err(error.into()),
             Err(End::Failed(failure)) if failure.code == Code::Idle => {
