@@ -135,6 +135,63 @@ impl Lab {
         namespace::ip(&["-n", &self.wan(), "link", "set", host.name(), state])
     }
 
+    /// Parts the hosts into two halves that do not reach each other.
+    pub fn split(&self, one: &[&Host], other: &[&Host]) -> Result<()> {
+        let set = |hosts: &[&Host]| {
+            let names: Vec<&str> = hosts.iter().map(|host| host.name()).collect();
+            names.join(", ")
+        };
+        let (one, other) = (set(one), set(other));
+        self.nft(&format!(
+            "table inet split {{\n\
+               chain forward {{\n\
+                 type filter hook forward priority 0; policy accept;\n\
+                 iifname {{ {one} }} oifname {{ {other} }} drop\n\
+                 iifname {{ {other} }} oifname {{ {one} }} drop\n\
+               }}\n\
+             }}\n"
+        ))
+    }
+
+    /// Undoes [`Lab::split`].
+    pub fn heal(&self) -> Result<()> {
+        self.nft("delete table inet split\n")
+    }
+
+    /// Gives a host another IPv4 address in place of its own, as a provider does; [`Host::v4`] keeps the old.
+    pub fn renumber(&self, host: &Host) -> Result<Ipv4Addr> {
+        let [.., last] = host.v4().octets();
+        let (new, gateway) = (
+            Ipv4Addr::new(192, 0, 2, last),
+            Ipv4Addr::new(192, 0, 2, last - 1),
+        );
+        let (old, old_gateway, name) = (
+            host.v4(),
+            Ipv4Addr::from(u32::from(host.v4()) - 1),
+            host.name(),
+        );
+        namespace::ip_batch(&self.wan(), &format!("addr add {gateway}/30 dev {name}\n"))?;
+        namespace::ip_batch(
+            host.namespace(),
+            &format!(
+                "addr add {new}/30 dev {UPLINK}\n\
+                 addr del {old}/30 dev {UPLINK}\n\
+                 route replace default via {gateway}\n"
+            ),
+        )?;
+        namespace::ip_batch(
+            &self.wan(),
+            &format!("addr del {old_gateway}/30 dev {name}\n"),
+        )?;
+        Ok(new)
+    }
+
+    fn nft(&self, script: &str) -> Result<()> {
+        namespace::inside(&self.wan(), || {
+            namespace::run_quiet("nft", &["-f", "-"], Some(script))
+        })?
+    }
+
     fn make_router(&self) -> Result<()> {
         let wan = self.wan();
         namespace::create(&wan)?;

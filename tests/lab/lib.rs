@@ -29,6 +29,7 @@ pub mod node;
 pub mod origin;
 pub mod process;
 pub mod require;
+pub mod swarm;
 pub mod wait;
 pub mod wire;
 
@@ -37,6 +38,7 @@ pub use lab::Lab;
 pub use mesh::{Mesh, MeshPlan};
 pub use node::{Node, NodePlan};
 pub use process::Process;
+pub use swarm::Swarm;
 
 /// The zone that the laboratory's DNS server answers for.
 pub const ZONE: &str = "example.test";

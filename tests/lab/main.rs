@@ -51,6 +51,9 @@ enum Program {
         v4: Ipv4Addr,
         #[arg(long)]
         v6: Ipv6Addr,
+        /// A name below the zone that cannot be resolved here
+        #[arg(long)]
+        fail: Option<String>,
     },
     /// A private mesh with unmodified programs on it
     Demo(demo::Options),
@@ -98,10 +101,11 @@ fn run(program: Program) -> Result<()> {
         Program::Origin { certificate, key } => {
             block_on(origin::run(origin::Options { certificate, key }))
         }
-        Program::Dns { v4, v6 } => block_on(origin::dns::run(Zone {
+        Program::Dns { v4, v6, fail } => block_on(origin::dns::run(Zone {
             origin: ZONE.to_owned(),
             v4,
             v6,
+            fail,
         })),
         Program::Demo(options) => demo::run(&options),
         Program::Bench(options) => bench::run(&options),

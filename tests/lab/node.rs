@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
+use serde::Deserialize;
 
 use crate::flow_log::{self, Flow};
 use crate::host::Host;
@@ -116,14 +117,22 @@ impl NodePlan {
 
     /// Starts the Node; it is not ready yet.
     pub fn start(self) -> Result<Node> {
+        let file = path_text(&self.write()?);
+        let mut node = self.launch(None)?;
+        node.id = node
+            .plan
+            .ask(&["--print-record", "--config-file", &file])
+            .ok()
+            .and_then(id_of);
+        Ok(node)
+    }
+
+    /// Starts the Node without asking for its record.
+    pub fn launch(self, id: Option<String>) -> Result<Node> {
         let file = self.write()?;
         let mut command = self.host.command(process::binary("MASQNode")?)?;
         command.arg("--config-file").arg(&file);
         let process = self.host.spawn("node", command)?;
-        let id = self
-            .ask(&["--print-record", "--config-file", &path_text(&file)])
-            .ok()
-            .and_then(id_of);
         Ok(Node {
             plan: self,
             process,
@@ -136,6 +145,51 @@ impl NodePlan {
         command.args(arguments);
         let output = process::output_within(command, Duration::from_secs(10))?;
         process::text(&output).with_context(|| format!("MASQNode {}", arguments.join(" ")))
+    }
+}
+
+/// What tests read of `status.json`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Status {
+    pub pid: i32,
+    pub stage: Option<String>,
+    pub descriptor: Option<String>,
+    pub neighbors: Vec<NeighborStatus>,
+    pub records: usize,
+    pub circuits: usize,
+    pub gossip: Gossip,
+    pub links: LinkBytes,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct NeighborStatus {
+    pub id: String,
+    pub state: String,
+    pub said: String,
+    pub remedy: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Gossip {
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub messages_out: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct LinkBytes {
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+}
+
+impl Status {
+    /// The ids of those that are neighbors now.
+    pub fn neighbor_ids(&self) -> Vec<&str> {
+        let neighbors = self.neighbors.iter();
+        neighbors
+            .filter(|one| one.state == "neighbor")
+            .map(|one| one.id.as_str())
+            .collect()
     }
 }
 
@@ -165,6 +219,56 @@ impl Node {
             .chars()
             .take(8)
             .collect()
+    }
+
+    pub fn plan(&mut self) -> &mut NodePlan {
+        &mut self.plan
+    }
+
+    /// What this very process last said of itself in `status.json`.
+    pub fn status(&self) -> Option<Status> {
+        let text = fs::read(self.plan.data().ok()?.join("status.json")).ok()?;
+        let status: Status = serde_json::from_slice(&text).ok()?;
+        (status.pid == self.process.pid().as_raw()).then_some(status)
+    }
+
+    pub fn stage(&self) -> String {
+        let stage = self.status().and_then(|status| status.stage);
+        stage.unwrap_or_default()
+    }
+
+    pub fn await_stage(&self, stage: &str, limit: Duration) -> Result<Duration> {
+        let what = format!("stage {stage} of {}", self.host().name());
+        wait::until(&what, limit, || self.stage() == stage)
+            .with_context(|| process::tail(&self.process.log(), 25))
+    }
+
+    /// Waits until the Node is at any other stage than this.
+    pub fn await_stage_but(&self, stage: &str, limit: Duration) -> Result<Duration> {
+        let what = format!("{} to leave stage {stage}", self.host().name());
+        wait::until(&what, limit, || {
+            let now = self.stage();
+            !now.is_empty() && now != stage
+        })
+        .with_context(|| process::tail(&self.process.log(), 25))
+    }
+
+    /// How others reach this Node.
+    pub fn descriptor(&self, limit: Duration) -> Result<String> {
+        let what = format!("the descriptor of {}", self.host().name());
+        wait::until_some(&what, limit, || self.status()?.descriptor).map(|(text, _)| text)
+    }
+
+    /// Waits until the log tells of a stage, which is sooner than the file does.
+    pub fn await_logged(&mut self, stage: &str, limit: Duration) -> Result<Duration> {
+        let what = format!("at {stage}");
+        self.process.await_log(&what, limit, |line| {
+            line.contains("connection-status") && line.contains(stage)
+        })
+    }
+
+    pub fn pid(&self) -> nix::unistd::Pid {
+        self.process.pid()
     }
 
     pub fn process(&mut self) -> &mut Process {
@@ -229,10 +333,14 @@ impl Node {
         self.process.wait(Duration::from_secs(5)).map(drop)
     }
 
+    /// `kill -9` of the Node itself; its helper, if it has one, ends by itself.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill().map(drop)
+    }
+
     /// Starts the Node again after its end, with the same configuration.
     pub fn restart(&mut self) -> Result<()> {
-        let node = self.plan.clone().start()?;
-        *self = node;
+        *self = self.plan.clone().launch(self.id.clone())?;
         Ok(())
     }
 }

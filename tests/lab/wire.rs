@@ -78,39 +78,60 @@ pub fn watch(wan: &str, host: &Host, neighbors: &[&Host]) -> Result<()> {
     nft(wan, &rules).map(drop)
 }
 
+/// Begins to count what `receiver` is sent by `sender`.
+pub fn watch_pair(wan: &str, sender: &Host, receiver: &Host) -> Result<()> {
+    let (from, to) = (sender.name(), receiver.name());
+    nft(
+        wan,
+        &format!(
+            "add counter inet wire {from}_to_{to}\n\
+             add rule inet wire delivered iifname {from} oifname {to} counter name {from}_to_{to}\n"
+        ),
+    )
+}
+
+/// Reads the counter of a watched pair.
+pub fn read_pair(wan: &str, sender: &Host, receiver: &Host) -> Result<Count> {
+    let wanted = format!("{}_to_{}", sender.name(), receiver.name());
+    counter(&listing(wan)?, &wanted)
+}
+
 /// Reads the counters of one watched host.
 pub fn read(wan: &str, host: &Host) -> Result<Counts> {
-    let name = host.name();
+    let listing = listing(wan)?;
+    let counter = |kind: &str| counter(&listing, &format!("{}_{kind}", host.name()));
+    Ok(Counts {
+        mesh: counter("mesh")?,
+        neighbor: counter("neighbor")?,
+        other: counter("other")?,
+        received: counter("received")?,
+    })
+}
+
+fn listing(wan: &str) -> Result<serde_json::Value> {
     let output = namespace::inside(wan, || {
         Command::new("nft")
             .args(["-j", "list", "counters", "table", "inet", "wire"])
             .output()
     })?
     .context("Failed to start nft")?;
-    let listing: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("Failed to read nft's counters")?;
+    serde_json::from_slice(&output.stdout).context("Failed to read nft's counters")
+}
+
+fn counter(listing: &serde_json::Value, wanted: &str) -> Result<Count> {
     let objects = listing["nftables"]
         .as_array()
         .context("nft lists objects")?;
-    let counter = |kind: &str| -> Result<Count> {
-        let wanted = format!("{name}_{kind}");
-        let found = objects
-            .iter()
-            .map(|object| &object["counter"])
-            .find(|counter| counter["name"] == wanted.as_str());
-        let Some(found) = found else {
-            bail!("host {name} is not watched");
-        };
-        Ok(Count {
-            packets: found["packets"].as_u64().unwrap_or_default(),
-            bytes: found["bytes"].as_u64().unwrap_or_default(),
-        })
+    let found = objects
+        .iter()
+        .map(|object| &object["counter"])
+        .find(|counter| counter["name"] == wanted);
+    let Some(found) = found else {
+        bail!("{wanted} is not watched");
     };
-    Ok(Counts {
-        mesh: counter("mesh")?,
-        neighbor: counter("neighbor")?,
-        other: counter("other")?,
-        received: counter("received")?,
+    Ok(Count {
+        packets: found["packets"].as_u64().unwrap_or_default(),
+        bytes: found["bytes"].as_u64().unwrap_or_default(),
     })
 }
 

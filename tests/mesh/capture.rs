@@ -5,9 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use masq_lab::mesh::Site;
-use masq_lab::{Host, Lab, Node, NodePlan, process, require, wait};
+use masq_lab::{Host, Lab, Node, NodePlan, content, process, require, wait};
 
-use crate::support::{LIMIT, assert_owners_are};
+use crate::support::{LIMIT, assert_owners_are, read_content, resolve};
 
 struct Captured {
     node: Node,
@@ -69,6 +69,86 @@ fn unmodified_programs_work_and_are_named_in_the_flow_log() {
         assert!(flow.hops.is_empty(), "{flow:?}");
     }
     assert_owners_are("curl", flows());
+}
+
+#[test]
+fn flows_without_a_mesh_do_not_mix() {
+    if !require::laboratory() {
+        return;
+    }
+    let captured = captured();
+    let address = resolve(captured.node.host(), "origin.example.test", "A");
+    captured
+        .node
+        .host()
+        .inside(|| {
+            let mut streams: Vec<_> = (0..40)
+                .map(|_| TcpStream::connect((address, 7)).unwrap())
+                .collect();
+            for round in 0..5u64 {
+                for (number, stream) in (0u64..).zip(&mut streams) {
+                    let mut sent = vec![0; 5_000];
+                    content::fill((number << 32) + round * 5_000, &mut sent);
+                    stream.write_all(&sent).unwrap();
+                }
+                for (number, stream) in (0u64..).zip(&mut streams) {
+                    read_content(stream, (number << 32) + round * 5_000, 5_000);
+                }
+            }
+        })
+        .unwrap();
+}
+
+/// A file many times as large as what the Node may use, to a client that is slower than the server.
+#[test]
+fn a_large_file_passes_in_little_memory() {
+    if !require::laboratory() {
+        return;
+    }
+    const SIZE: u64 = 300_000_000;
+    let captured = captured();
+    let address = resolve(captured.node.host(), "origin.example.test", "A");
+    let mut most = 0;
+    captured
+        .node
+        .host()
+        .inside(|| {
+            let mut stream = TcpStream::connect((address, 19)).unwrap();
+            for piece in 0..30 {
+                read_content(&mut stream, piece * SIZE / 30, SIZE / 30);
+                std::thread::sleep(Duration::from_millis(20));
+                most = most.max(process::resident_bytes(captured.node.pid()).unwrap());
+            }
+        })
+        .unwrap();
+    println!(
+        "MEASURED: {} MB of memory for {} MB",
+        most / 1_000_000,
+        SIZE / 1_000_000
+    );
+    assert!(most < 120_000_000, "{most} bytes");
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_said_without_a_mesh_too() {
+    if !require::laboratory() {
+        return;
+    }
+    let captured = captured();
+    let host = captured.node.host();
+    let output = host
+        .run(LIMIT, "curl", &["-sS", "http://nx.example.test/"])
+        .unwrap();
+    let page = process::text(&output).unwrap();
+    assert!(
+        page.contains("name-not-found") && page.contains("nx.example.test"),
+        "{page}"
+    );
+    let output = host
+        .run(LIMIT, "curl", &["-sSv", "https://nx.example.test/"])
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("unrecognized name"), "{words}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How flows end when something goes: a relay, an exit, a client, patience.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -91,6 +91,27 @@ fn a_closed_port_is_refused_at_once() {
             "{address} was refused after {taken:?}"
         );
     }
+}
+
+/// With nothing else going on that would carry the news.
+#[test]
+fn a_server_that_closes_is_heard_at_once() {
+    if !require::laboratory() {
+        return;
+    }
+    let mesh = mesh();
+    let address = resolve(mesh.app(), "origin.example.test", "A");
+    let mut stream = mesh
+        .app()
+        .inside(|| TcpStream::connect((address, 80)).unwrap())
+        .unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: origin.example.test\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let start = Instant::now();
+    stream.read_to_end(&mut Vec::new()).unwrap();
+    let taken = start.elapsed();
+    assert!(taken < Duration::from_secs(2), "closed after {taken:?}");
 }
 
 #[test]

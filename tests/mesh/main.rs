@@ -13,9 +13,15 @@
 mod capture;
 mod crash;
 mod endings;
+mod exits;
+mod garbage;
+mod joining;
 mod laboratory;
 mod masq_run;
 mod names;
+mod original;
+mod rejoin;
 mod seamless;
 mod support;
+mod survival;
 mod transfer;

@@ -9,6 +9,14 @@ use masq_lab::{Host, Mesh, MeshPlan, content, process};
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
+/// The stages of `status.json`.
+pub(crate) const LONELY: &str = "not-connected";
+pub(crate) const CONNECTED: &str = "connected-to-neighbor";
+pub(crate) const ROUTE: &str = "route-found";
+
+/// How long a mesh may take to find itself on a machine that is busy with other things.
+pub(crate) const JOIN: Duration = Duration::from_secs(60);
+
 /// A mesh of three hops with two relays and two exits.
 pub(crate) fn mesh() -> Mesh {
     Mesh::start(&MeshPlan::default()).unwrap()

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the zone itself, `www`, any not named here | A and AAAA of the origin, TXT, MX |
 //! | `v4only`, `v6only` | one family |
-//! | `private`, `loopback` | an A record that no exit may connect to by default |
+//! | `private`, `loopback`, `zero` | an A record that no exit may connect to by default |
 //! | `slow` | as any, after 500 ms |
 //! | `silent` | no answer at all |
 //! | `failing` | SERVFAIL |
@@ -31,6 +31,8 @@ pub struct Zone {
     pub origin: String,
     pub v4: Ipv4Addr,
     pub v6: Ipv6Addr,
+    /// A label that gets SERVFAIL, as at a resolver that is broken for one site.
+    pub fail: Option<String>,
 }
 
 /// Answers until the process ends; each question is printed on a line of its own.
@@ -135,17 +137,18 @@ fn records(zone: &Zone, label: Option<&str>, kind: RecordType) -> Result<Vec<RDa
     if label == "nx" || label.ends_with(".nx") {
         return Err(ResponseCode::NXDomain);
     }
-    if label == "failing" {
+    if label == "failing" || zone.fail.as_deref() == Some(label) {
         return Err(ResponseCode::ServFail);
     }
     let v4 = match label {
         "v6only" => None,
         "private" => Some(Ipv4Addr::new(10, 77, 0, 1)),
         "loopback" => Some(Ipv4Addr::LOCALHOST),
+        "zero" => Some(Ipv4Addr::UNSPECIFIED),
         _ => Some(zone.v4),
     };
     let v6 = match label {
-        "v4only" | "private" | "loopback" => None,
+        "v4only" | "private" | "loopback" | "zero" => None,
         _ => Some(zone.v6),
     };
     #[expect(
