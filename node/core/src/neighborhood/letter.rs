@@ -112,6 +112,7 @@ mod tests {
         Identity::generate(Validity::new(1, 2).unwrap(), &mut Seeded::new(seed))
     }
 
+    /// W-9.14.
     #[test]
     fn a_letter_opens_at_the_newcomer_and_nowhere_else() {
         let (newcomer, other, host) = (identity(1), identity(2), identity(3));

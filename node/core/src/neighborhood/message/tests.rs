@@ -88,6 +88,7 @@ fn messages_have_the_bytes_of_the_specification() {
     assert_eq!(bytes, expected);
 }
 
+/// W-9.1.
 #[test]
 fn messages_read_back() {
     for message in samples() {

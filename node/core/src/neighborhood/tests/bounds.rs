@@ -27,6 +27,7 @@ fn check(stage: &Scene) {
     assert!(core.news.len() <= 4 * (limits.records + limits.unconnected));
 }
 
+/// W-9.11.
 #[test]
 fn announcements_of_everything_fill_nothing_but_their_share() {
     let mut stage = Scene::new();
@@ -107,6 +108,7 @@ fn many_addresses_that_knock_are_forgotten() {
     assert_eq!(stage.core.bans.len(), 16);
 }
 
+/// W-9.7.
 #[test]
 fn seats_are_few_and_fewer_for_one_neighbor() {
     let mut stage = Scene::new();

@@ -106,6 +106,7 @@ fn it_is_tried_for_ever_and_ever_more_rarely() {
     assert_eq!(net.neighbors(node), [seed]);
 }
 
+/// W-9.6.
 #[test]
 fn a_full_node_passes_and_introduces() {
     let mut net = Net::new(7);

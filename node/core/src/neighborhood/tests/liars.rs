@@ -78,6 +78,7 @@ fn a_record_under_another_id_is_forged() {
     assert!(!stage.core.own_record().neighbors().contains(&liar.id()) || stage.core.own.stale);
 }
 
+/// W-9.15.
 #[test]
 fn a_ban_doubles_and_ends() {
     let mut stage = Scene::new();
@@ -96,6 +97,7 @@ fn a_ban_doubles_and_ends() {
     }
 }
 
+/// W-9.15.
 #[test]
 fn three_bans_at_one_address_refuse_the_address() {
     let mut stage = Scene::new();
@@ -117,6 +119,7 @@ fn three_bans_at_one_address_refuse_the_address() {
     );
 }
 
+/// W-9.4.
 #[test]
 fn a_debut_about_somebody_else_is_refused() {
     let mut stage = Scene::new();
@@ -130,7 +133,7 @@ fn a_debut_about_somebody_else_is_refused() {
     assert!(stage.is_banned(&liar), "a second Debut on one link");
 }
 
-/// What a Debut may be wrong in, and what is answered.
+/// W-9.4, W-9.6: what a Debut may be wrong in, and what is answered.
 #[test]
 fn a_debut_is_held_to_its_record_and_its_address() {
     let own = net::identity(1).id();
@@ -248,6 +251,7 @@ fn rates_and_earning_address_are_whatever_their_owner_signs() {
     assert!(NodeRecord::sign(&dear.identity, content).is_err());
 }
 
+/// W-9.5.
 #[test]
 fn who_never_names_this_node_is_dropped() {
     let mut stage = Scene::new();
@@ -264,6 +268,7 @@ fn who_never_names_this_node_is_dropped() {
     assert!(stage.core.own_record().neighbors().is_empty());
 }
 
+/// W-9.3.
 #[test]
 fn links_that_the_other_end_does_not_confirm_do_not_count() {
     let mut stage = Scene::new();
@@ -286,6 +291,7 @@ fn links_that_the_other_end_does_not_confirm_do_not_count() {
     assert_eq!(stage.offences(), [Offence::Useless]);
 }
 
+/// W-9.12.
 #[test]
 fn records_that_nobody_asked_for_are_not_looked_at() {
     let mut stage = Scene::new();
@@ -301,6 +307,7 @@ fn records_that_nobody_asked_for_are_not_looked_at() {
     assert!(stage.is_banned(&liar));
 }
 
+/// W-9.3.
 #[test]
 fn a_replayed_record_is_dropped_before_its_signature_is_checked() {
     let mut stage = Scene::new();
@@ -319,6 +326,7 @@ fn a_replayed_record_is_dropped_before_its_signature_is_checked() {
     assert!(stage.core.view.version(&peer.id()).unwrap() > old.version());
 }
 
+/// W-9.15.
 #[test]
 fn an_older_record_than_announced_counts_against_the_announcer() {
     let mut stage = Scene::new();
@@ -334,6 +342,7 @@ fn an_older_record_than_announced_counts_against_the_announcer() {
     assert_eq!(stage.offences(), [Offence::Older]);
 }
 
+/// W-9.3.
 #[test]
 fn versions_from_the_future_are_not_asked_for() {
     let mut stage = Scene::new();
@@ -409,6 +418,7 @@ fn messages_out_of_place_are_offences() {
     }
 }
 
+/// W-9.10.
 #[test]
 fn clients_do_not_announce() {
     let mut stage = Scene::new();
@@ -425,6 +435,7 @@ fn clients_do_not_announce() {
     assert_eq!(stage.offences(), [Offence::Unsolicited]);
 }
 
+/// W-9.11.
 #[test]
 fn a_question_for_what_was_not_announced_is_not_answered() {
     let mut stage = Scene::new();
@@ -440,6 +451,7 @@ fn a_question_for_what_was_not_announced_is_not_answered() {
     );
 }
 
+/// W-9.15.
 #[test]
 fn a_flood_ends_in_a_ban() {
     let mut stage = Scene::new();
@@ -453,6 +465,7 @@ fn a_flood_ends_in_a_ban() {
     assert!(stage.offences().contains(&Offence::Flood));
 }
 
+/// W-9.15.
 #[test]
 fn malformed_messages_end_in_a_ban() {
     let mut stage = Scene::new();
@@ -477,6 +490,7 @@ fn scores_are_forgotten_with_time() {
     }
 }
 
+/// W-9.8.
 #[test]
 fn introductions_lead_neither_home_nor_into_the_local_network() {
     for ip in [
@@ -521,6 +535,7 @@ fn introductions_lead_neither_home_nor_into_the_local_network() {
     }
 }
 
+/// W-9.7.
 #[test]
 fn asking_again_from_one_place_shows_few_addresses() {
     let mut stage = Scene::new();
@@ -556,4 +571,41 @@ fn asking_again_from_one_place_shows_few_addresses() {
         stage.actions.clear();
     }
     assert!((1..=3).contains(&told.len()), "{} addresses", told.len());
+}
+
+/// W-9.9: each Seek asks for introductions of others, and few.
+#[test]
+fn a_neighbor_that_seeks_is_proposed_to_others() {
+    let mut stage = Scene::new();
+    let hosts: Vec<_> = (0..5).map(actor).collect();
+    for host in &hosts {
+        stage.befriend(host);
+    }
+    stage.say(&hosts[0], &Message::Seek);
+    let proposed = |host: &&Actor| {
+        let sent = stage.sent(host);
+        let of_seeker = |message: &Message| matches!(message, Message::Propose { id, .. } if *id == hosts[0].id());
+        sent.iter().any(of_seeker)
+    };
+    assert_eq!(hosts.iter().filter(proposed).count(), 2);
+    assert!(!proposed(&&hosts[0]));
+}
+
+/// W-9.13.
+#[test]
+fn a_neighbor_is_remembered_at_the_ports_it_tells() {
+    let mut stage = Scene::new();
+    let peer = actor(0);
+    stage.befriend(&peer);
+    stage.say(
+        &peer,
+        &Message::Contact {
+            ports: vec![7_000, 8_000],
+        },
+    );
+    let descriptor = Descriptor::new(Chain::Dev, peer.id(), peer.ip, vec![7_000, 8_000]);
+    let descriptor = descriptor.unwrap();
+    let remembered =
+        |action: &Action| matches!(action, Action::Remember(past) if past.descriptor == descriptor);
+    assert!(stage.actions.iter().any(remembered));
 }

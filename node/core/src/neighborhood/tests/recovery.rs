@@ -57,6 +57,7 @@ fn a_node_that_lost_all_but_its_key_outranks_its_past() {
     net.check_rest(3);
 }
 
+/// W-9.12.
 #[test]
 fn a_node_whose_clock_went_back_signs_above_what_it_forgot() {
     let mut net = mesh(22, 8);
@@ -140,6 +141,7 @@ fn one_liar_does_not_change_an_address() {
     assert_eq!(net.core(node).own_descriptor(), own);
 }
 
+/// W-9.5.
 #[test]
 fn a_link_that_moves_keeps_its_neighbor() {
     let mut net = mesh(27, 8);
@@ -171,6 +173,7 @@ fn a_dead_neighbor_leaves_every_view_in_time() {
     net.check_rest(3);
 }
 
+/// W-9.5.
 #[test]
 fn a_blink_of_a_link_changes_no_record() {
     let mut net = mesh(29, 8);

@@ -7,6 +7,7 @@ use rand::Rng as _;
 
 use super::net::*;
 
+/// W-9.10.
 #[test]
 fn a_change_is_told_once_to_those_it_concerns() {
     let mut net = Net::new(40);
@@ -36,6 +37,7 @@ fn a_change_is_told_once_to_those_it_concerns() {
     assert!(bytes < 11 * 900 + 100 * links as u64, "{bytes} bytes");
 }
 
+/// W-9.3.
 #[test]
 fn views_end_at_the_radius() {
     let mut net = Net::new(41);
