@@ -6,7 +6,7 @@
 
 use std::hint;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -259,20 +259,27 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Where the workers wait for each other; it spins first, for windows are short.
+/// Where the workers wait for each other; they spin first, for windows are short.
 #[derive(Debug)]
 struct Meeting {
     workers: usize,
     arrived: AtomicUsize,
     round: AtomicUsize,
+    lock: Mutex<()>,
+    next: Condvar,
 }
 
 impl Meeting {
+    /// How often a worker looks before it goes to sleep.
+    const SPINS: u32 = 2_000;
+
     fn new(workers: usize) -> Meeting {
         Meeting {
             workers,
             arrived: AtomicUsize::new(0),
             round: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            next: Condvar::new(),
         }
     }
 
@@ -280,17 +287,23 @@ impl Meeting {
         let round = self.round.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.workers {
             self.arrived.store(0, Ordering::Release);
+            let _all = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             self.round.fetch_add(1, Ordering::AcqRel);
+            self.next.notify_all();
             return;
         }
-        let mut spins = 0;
-        while self.round.load(Ordering::Acquire) == round {
-            spins += 1;
-            if spins < 1_000 {
-                hint::spin_loop();
-            } else {
-                thread::yield_now();
+        for _ in 0..Self::SPINS {
+            if self.round.load(Ordering::Acquire) != round {
+                return;
             }
+            hint::spin_loop();
+        }
+        let mut waiting = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.round.load(Ordering::Acquire) == round {
+            waiting = self
+                .next
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

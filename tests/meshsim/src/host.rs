@@ -16,9 +16,11 @@ use std::time::Duration;
 use masq_core::config::{Chain, CountryCode};
 use masq_core::descriptor::Descriptor;
 use masq_core::directory::Directory;
+use masq_core::guards::Guard;
 use masq_core::identity::{Identity, NodeId};
 use masq_core::neighborhood::{Action, Config, Contact, Limits, Neighborhood, Now, PastNeighbor};
 use masq_core::record::{NodeRecord, Rates, Roles};
+use masq_core::reputation::Reputation;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -32,6 +34,8 @@ use crate::time::{Micros, SECOND, seconds};
 
 /// What a Node looks for once it is connected.
 pub(crate) const HOPS: u8 = 3;
+/// As much of a message as goes into the digest.
+const NOTED: usize = 32;
 /// How long after news a Node without a route looks again.
 const LOOK_PAUSE: Micros = SECOND / 20;
 
@@ -44,6 +48,8 @@ pub(crate) struct Host {
     life: Option<Life>,
     /// What the database keeps from one session to the next.
     past: BTreeMap<NodeId, PastNeighbor>,
+    guards: Vec<Guard>,
+    reputation: Vec<(NodeId, Reputation)>,
     caused: u64,
     next_attempt: u32,
     rng: StdRng,
@@ -102,6 +108,8 @@ impl Host {
             session: 0,
             life: None,
             past: BTreeMap::new(),
+            guards: Vec::new(),
+            reputation: Vec::new(),
             caused: 0,
             next_attempt: 0,
             rng: StdRng::seed_from_u64(seed),
@@ -217,13 +225,19 @@ impl Host {
         )
         .with_reader(Box::new(move |bytes| memo.read(bytes)));
         let adversary = attack.map(|attack| Adversary::new(attack, self.number, self.rng.random()));
+        let mut directory = Directory::new(member.id);
+        let kept = (
+            std::mem::take(&mut self.guards),
+            std::mem::take(&mut self.reputation),
+        );
+        directory.restore(kept.0, kept.1, context.clock().unix());
         self.tally.started(context.now);
         context.shared.ledger.enter(core.own_record());
         self.life = Some(Life {
             signed: core.own_record().clone(),
             core,
             adversary,
-            directory: Directory::new(member.id),
+            directory,
             own,
             began: context.now,
             links: Vec::new(),
@@ -238,9 +252,11 @@ impl Host {
     }
 
     fn stop(&mut self, leave: Leave, context: &mut Context<'_>) {
-        let Some(life) = self.life.take() else {
+        let Some(mut life) = self.life.take() else {
             return;
         };
+        self.guards = life.directory.take_guard_changes().unwrap_or_default();
+        self.reputation = life.directory.take_reputation_changes();
         for end in life.links {
             let latency = context.shared.plan.latency(self.number, end.peer);
             let (delay, reason) = match leave {
@@ -321,10 +337,12 @@ impl Host {
                 if !context.shared.ledger.holds(&record) {
                     self.tally.believed_forgeries += 1;
                 }
-                life.directory.insert((*record).clone());
+                life.directory.insert(record);
                 return true;
             }
-            Action::Forgotten(_id) => {}
+            Action::Forgotten(id) => {
+                life.directory.remove(&id);
+            }
             Action::Neighbors(neighbors) => {
                 life.directory.set_links(&neighbors);
                 life.neighbors = neighbors;
@@ -393,11 +411,15 @@ fn of_circuit(circuit: &Circuit) -> u64 {
         .fold(mix(begin), |sum, hop| mix(sum ^ u64::from(*hop)))
 }
 
+/// The length and the begin of a message; letters are sealed with randomness of the machine's.
 fn of_bytes(bytes: &[u8]) -> u64 {
+    let length = bytes.len() as u64;
+    let bytes = &bytes[..bytes.len().min(NOTED)];
     let (words, rest) = bytes.as_chunks::<8>();
-    let sum = words
-        .iter()
-        .fold(0, |sum: u64, word| mix(sum ^ u64::from_le_bytes(*word)));
+    let sum = words.iter().fold(
+        length,
+        |sum: u64, word| mix(sum ^ u64::from_le_bytes(*word)),
+    );
     rest.iter()
         .fold(sum, |sum, byte| mix(sum ^ u64::from(*byte)))
 }

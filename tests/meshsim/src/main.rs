@@ -80,8 +80,11 @@ fn run(cli: Cli) -> Result<()> {
 fn simulate(options: Options) -> Result<Report> {
     let start = Instant::now();
     let outcome = crew::run(Plan::new(options), start)?;
-    let wall = start.elapsed().as_secs_f64();
-    Ok(Report::new(&outcome, wall, resident()))
+    let mut report = Report::new(&outcome);
+    report.cost.wall = start.elapsed().as_secs_f64();
+    report.cost.processor = processor();
+    report.cost.resident = resident();
+    Ok(report)
 }
 
 /// The most memory that this process ever had, in bytes; 0 where it cannot be told.
@@ -91,3 +94,18 @@ fn resident() -> u64 {
     let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1_024
 }
+
+/// Seconds of processor time of all threads; 0 where it cannot be told.
+fn processor() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold blanks: user and system time are the 12th and 13th.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum::<f64>()
+        / TICKS
+}
+
+/// Of a second, on every Linux.
+const TICKS: f64 = 100.0;

@@ -148,6 +148,8 @@ pub struct Harm {
 pub struct Cost {
     /// Seconds of wall time.
     pub wall: f64,
+    /// Seconds of processor time, of all threads.
+    pub processor: f64,
     /// The most resident bytes.
     pub resident: u64,
     /// Events handled.
@@ -169,8 +171,8 @@ pub struct Curves {
 
 impl Report {
     /// Draws the results out of what happened.
-    pub fn new(outcome: &Outcome, wall: f64, resident: u64) -> Report {
-        figures::report(outcome, wall, resident)
+    pub fn new(outcome: &Outcome) -> Report {
+        figures::report(outcome)
     }
 
     /// The results for a person.

@@ -33,6 +33,11 @@ pub enum Purpose {
 /// All runs, by purpose.
 pub type Results = BTreeMap<Purpose, Vec<Report>>;
 
+/// The mesh whose churn is varied, and the one that is attacked.
+const CHURNED: u32 = 1_000;
+const ATTACKED: u32 = 500;
+/// The longest of these runs, in minutes.
+const MINUTES: f64 = 20.0;
 const SIZES: [u32; 5] = [100, 300, 1_000, 3_000, 10_000];
 const CHURNS: [f64; 4] = [0.0, 10.0, 50.0, 200.0];
 const SHARES: [f64; 5] = [1.0, 5.0, 10.0, 20.0, 30.0];
@@ -53,9 +58,9 @@ pub fn run(base: &Options, folder: &Path) -> Result<()> {
             report.table()
         )?;
         results.entry(purpose).or_default().push(thinned(report));
+        let text = serde_json::to_string(&results)?;
+        fs::write(folder.join("results.json"), text + "\n")?;
     }
-    let text = serde_json::to_string(&results)?;
-    fs::write(folder.join("results.json"), text + "\n")?;
     render(folder)
 }
 
@@ -82,10 +87,10 @@ fn plans(base: &Options) -> Vec<(Purpose, Options)> {
     for nodes in SIZES {
         plans.push((Purpose::Scale, with(&|options| options.nodes = nodes)));
     }
-    let minutes = base.minutes.min(30.0);
+    let minutes = base.minutes.min(MINUTES);
     for churn in CHURNS {
         let options = with(&|options| {
-            options.nodes = 1_000;
+            options.nodes = CHURNED;
             options.minutes = minutes;
             options.churn = churn;
         });
@@ -100,7 +105,7 @@ fn plans(base: &Options) -> Vec<(Purpose, Options)> {
     {
         for malicious in SHARES {
             let options = with(&|options| {
-                options.nodes = 1_000;
+                options.nodes = ATTACKED;
                 options.minutes = minutes;
                 options.malicious = malicious;
                 options.attack = Some(attack);

@@ -159,12 +159,12 @@ impl Neighborhood {
             self.offend(&peer, Offence::Unsolicited, now);
             return;
         };
-        let mut asked = self
-            .wishes
-            .of
-            .values()
-            .filter(|wish| wish.from == peer)
-            .count();
+        let few = self.wishes.of.len() + list.len() < MAX_IDS;
+        let wishes = self.wishes.of.values();
+        let mut asked = match few {
+            true => 0,
+            false => wishes.filter(|wish| wish.from == peer).count(),
+        };
         let mut pull = Vec::new();
         let mut future = false;
         for (id, version) in list {

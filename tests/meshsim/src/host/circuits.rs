@@ -4,6 +4,8 @@
 //! silence time; a malicious one says nothing, and the originator waits for its time-out. What the entry of
 //! the Node does with a failure happens here too: it notes the suspects and tries another route.
 
+use std::time::Duration;
+
 use masq_core::identity::NodeId;
 use masq_core::route::{self, RouteRequest};
 use rand::Rng;
@@ -25,6 +27,8 @@ pub(super) struct Flow {
     number: u32,
     attempt: u8,
     began: Micros,
+    /// When its latest route was tried.
+    tried: Micros,
     path: Vec<NodeId>,
 }
 
@@ -42,6 +46,7 @@ impl Host {
             return;
         }
         let request = request(context);
+        life.directory.prepare(clock.unix(), &mut self.rng);
         let chosen = route::choose(&life.directory, &request, clock.instant, &mut self.rng);
         if chosen.is_err() {
             return;
@@ -78,6 +83,7 @@ impl Host {
             number,
             attempt: 0,
             began: context.now,
+            tried: context.now,
             path: Vec::new(),
         };
         self.try_flow(flow, context);
@@ -97,12 +103,14 @@ impl Host {
             return context.series.flow(end(false));
         }
         let request = request(context);
+        life.directory.prepare(clock.unix(), &mut self.rng);
         let chosen = route::choose(&life.directory, &request, clock.instant, &mut self.rng);
         let Ok(hops) = chosen else {
             self.tally.no_route += 1;
             return context.series.flow(end(false));
         };
         flow.attempt += 1;
+        flow.tried = context.now;
         flow.path = hops.iter().map(|hop| hop.id).collect();
         let plan = &context.shared.plan;
         let path: Vec<u32> = flow
@@ -201,6 +209,8 @@ impl Host {
                 for node in &flow.path {
                     life.directory.forgive(*node);
                 }
+                let took = Duration::from_micros(context.now - flow.tried);
+                life.directory.opened(&flow.path, took);
                 return context.series.flow(FlowEnd {
                     began: flow.began,
                     attempts: flow.attempt,
@@ -251,7 +261,7 @@ impl Host {
 fn request(context: &Context<'_>) -> RouteRequest {
     RouteRequest {
         hops: HOPS,
-        unix_time: Some(context.clock().unix_ms / 1_000),
+        unix_time: Some(context.clock().unix()),
         ..RouteRequest::default()
     }
 }

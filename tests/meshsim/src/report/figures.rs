@@ -15,7 +15,7 @@ const SETTLED: Micros = 30 * SECOND;
 /// What a view and a routing table keep for each record beside it: two maps, links, distances.
 const RECORD_OVERHEAD: usize = 320;
 
-pub(super) fn report(outcome: &Outcome, wall: f64, resident: u64) -> Report {
+pub(super) fn report(outcome: &Outcome) -> Report {
     let found = found(outcome);
     Report {
         options: outcome.plan.options.clone(),
@@ -28,10 +28,9 @@ pub(super) fn report(outcome: &Outcome, wall: f64, resident: u64) -> Report {
         shape: shape(outcome),
         attack: harm(outcome),
         cost: Cost {
-            wall,
-            resident,
             events: outcome.series.events,
             verified: outcome.verified,
+            ..Cost::default()
         },
         curves: Curves {
             gossip: gossip_curve(outcome, &found),

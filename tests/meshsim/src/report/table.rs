@@ -120,10 +120,11 @@ pub(super) fn table(report: &Report) -> String {
     }
     let cost = &report.cost;
     line(
-        "simulation: wall time, resident, events, signatures",
+        "simulation: wall, processor, memory, events, records",
         format!(
-            "{:.1} s, {:.0} MB, {}, {}",
+            "{:.1} s, {:.1} s, {:.0} MB, {}, {}",
             cost.wall,
+            cost.processor,
             mega(cost.resident),
             cost.events,
             cost.verified

@@ -1,6 +1,6 @@
 //! The plots of the suite.
 
-use super::{Purpose, Results, THINNED};
+use super::{ATTACKED, CHURNED, Purpose, Results, THINNED};
 use crate::measure::BUCKET;
 use crate::options::Attack;
 use crate::plot::{Axis, Line, Plot, Style};
@@ -169,7 +169,7 @@ fn by_churn(runs: &[Report]) -> Plot {
         bound("bar: 1 %", churn, 1.0),
     ];
     Plot {
-        title: "Flows that do not open under churn, 1,000 Nodes".to_owned(),
+        title: format!("Flows that do not open under churn, {CHURNED} Nodes"),
         x: Axis::linear("percent of the Nodes that leave in an hour", churn),
         y: Axis::linear("percent of flows", most(&lines)),
         lines,
@@ -194,7 +194,7 @@ fn eclipse(one: &[Report], three: &[Report]) -> Plot {
         ),
     ];
     Plot {
-        title: "Honest Nodes all of whose neighbors are malicious, 1,000 Nodes".to_owned(),
+        title: format!("Honest Nodes all of whose neighbors are malicious, {ATTACKED} Nodes"),
         x: Axis::until("percent of malicious Nodes", 30.0),
         y: Axis::linear("percent of honest Nodes", most(&lines)),
         lines,
@@ -225,7 +225,7 @@ fn blackhole(runs: &[Report]) -> Plot {
         ),
     ];
     Plot {
-        title: "Flows that open although malicious relays drop circuits, 1,000 Nodes".to_owned(),
+        title: format!("Flows that open although malicious relays drop circuits, {ATTACKED} Nodes"),
         x: Axis::until("percent of malicious Nodes", 30.0),
         y: Axis::until("percent of flows", 100.0),
         lines,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::pictures::ends;
-use super::{Purpose, Results};
+use super::{ATTACKED, CHURNED, MINUTES, Purpose, Results};
 use crate::options::Attack;
 use crate::report::Report;
 
@@ -17,11 +17,12 @@ pub(super) fn tables(results: &Results) -> String {
     if let Some(options) = common.map(|run| &run.options) {
         let _ = writeln!(
             page,
-            "\nSizes: {} minutes, {} % churn an hour, seed {}. The others: 1,000 Nodes, {} minutes.",
+            "\nSizes: {} minutes, {} % churn an hour, seed {}. Churn: {CHURNED} Nodes, attacks: {ATTACKED} \
+             Nodes, {} minutes each.",
             options.minutes,
             options.churn,
             options.seed,
-            options.minutes.min(30.0)
+            options.minutes.min(MINUTES)
         );
     }
     by_size(&mut page, runs(Purpose::Scale));
@@ -108,6 +109,9 @@ fn by_size(page: &mut String, runs: &[Report]) {
     });
     row("simulation: wall seconds", &|run| {
         format!("{:.0}", run.cost.wall)
+    });
+    row("processor seconds", &|run| {
+        format!("{:.0}", run.cost.processor)
     });
     row("most resident memory, MB", &|run| {
         format!("{}", run.cost.resident / 1_000_000)
