@@ -13,7 +13,9 @@ use links::{Held, Left, Links};
 use masq_core::directory::Directory;
 use masq_core::failure::Code;
 use masq_core::identity::{Identity, NodeId};
-use masq_core::neighborhood::{Action, Contact, DialFailure, Neighborhood, Now, PastNeighbor};
+use masq_core::neighborhood::{
+    Action, Contact, DialFailure, Neighborhood, Now, Offence, PastNeighbor,
+};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -217,12 +219,11 @@ impl<L: Link, O: Outside, D: Dial<L>> Shell<L, O, D> {
                     self.services
                         .troubles
                         .note(Code::Overloaded, "a neighbor does not read");
-                    self.give_up(&peer, "it does not read");
                     // Not within the core's own action.
                     let shell = self.clone();
                     spawn_local(async move {
-                        shell
-                            .tell(|core, now| core.handle_link_down(peer, "it does not read", now));
+                        let offence = Offence::Deaf;
+                        shell.tell(|core, now| core.handle_offence(peer, offence, now));
                     });
                 }
             }
@@ -320,16 +321,28 @@ impl<L: Link, O: Outside, D: Dial<L>> Shell<L, O, D> {
         loop {
             match link.read_message().await {
                 Ok(message) => self.tell(|core, now| core.handle_message(peer, &message, now)),
-                Err(error) => return error,
+                Err(error) => {
+                    if matches!(error, LinkError::MessageTooLong(_)) {
+                        let offence = Offence::Oversized;
+                        self.tell(|core, now| core.handle_offence(peer, offence, now));
+                    }
+                    return error;
+                }
             }
         }
     }
 
-    /// Resolves when a link is not current and no circuit uses it.
-    async fn unused(&self, link: &L) {
+    /// Resolves when a link is not current and no circuit uses it; looks also
+    /// whether the peer has another address.
+    async fn unused(self: &Rc<Self>, link: &L) {
         let mut idle = 0;
+        let mut remote = link.remote_address();
         while idle < 2 {
             sleep(LINGER).await;
+            if self.links.is_current(link) && link.remote_address() != remote {
+                remote = link.remote_address();
+                self.tell(|core, now| core.handle_link_moved(link.peer(), remote, now));
+            }
             let unused = !self.links.is_current(link) && link.streams() == 0;
             idle = if unused { idle + 1 } else { 0 };
         }

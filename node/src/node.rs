@@ -132,8 +132,12 @@ where
         clock::unix_seconds,
     ));
     let shell = match &endpoint {
-        None => None,
+        None => {
+            neighborhood::status_alone(&config, own_id, &data_directory, true);
+            None
+        }
         Some(endpoint) if config.nodes_file.is_some() => {
+            neighborhood::forget_status(&data_directory);
             links(&config, &services, endpoint)?;
             None
         }
@@ -178,6 +182,9 @@ where
     if let Some(shell) = shell {
         shell.stop();
         neighborhood::last_status(&config, &shell, &data_directory);
+    }
+    if endpoint.is_none() {
+        neighborhood::status_alone(&config, own_id, &data_directory, false);
     }
     learned(&directory, &store);
     if let Some(endpoint) = endpoint {

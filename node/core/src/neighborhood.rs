@@ -283,6 +283,12 @@ impl Neighborhood {
         self.finish(now);
     }
 
+    /// The shell has seen the peer of a link break a rule of links.
+    pub fn handle_offence(&mut self, peer: NodeId, offence: Offence, now: Now) {
+        self.offend(&peer, offence, now);
+        self.finish(now);
+    }
+
     fn dispatch(&mut self, peer: NodeId, message: Message, now: Now) {
         match message {
             Message::Debut {

@@ -6,7 +6,7 @@ use crate::database::{Change, Store};
 use crate::geoip;
 use crate::link::quic::{QuicEndpoint, QuicLink};
 use crate::neighborhood::addresses::Watch;
-use crate::neighborhood::status::{self, Facts};
+use crate::neighborhood::status::{self, Facts, Report};
 use crate::neighborhood::{Memory, Parts, Shell, rotation};
 use crate::neighbors;
 use crate::outside::sockets::Sockets;
@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use masq_core::config::{CountryCode, NodeConfig};
 use masq_core::directory::Directory;
 use masq_core::failure::Code;
+use masq_core::identity::NodeId;
 use masq_core::neighborhood::{Config, Contact, Limits, Neighborhood, Now, PastNeighbor};
 use masq_core::record::Roles;
 use masq_core::route::{self, RouteRequest};
@@ -83,7 +84,7 @@ pub(super) fn start(needs: Needs<'_>) -> Result<Rc<NodeShell>> {
     let has_route = routes(config, directory);
     spawn_local(status::follow(
         shell.clone(),
-        facts(config, &shell),
+        facts(config, shell.identity().id()),
         Some(needs.data_directory),
         has_route,
     ));
@@ -102,9 +103,22 @@ fn remember_in(store: Rc<Store>) -> Box<dyn Fn(Memory)> {
 
 /// Says in the data directory that the Node has ended.
 pub(super) fn last_status(config: &NodeConfig, shell: &NodeShell, data_directory: &Path) {
-    let mut report = status::report(shell, &facts(config, shell));
+    let mut report = status::report(shell, &facts(config, shell.identity().id()));
     report.end();
     report.write(&data_directory.join(status::FILE));
+}
+
+/// Writes the status of a Node that has no part in a mesh.
+pub(super) fn status_alone(config: &NodeConfig, id: NodeId, data_directory: &Path, running: bool) {
+    let mut report = Report::alone(facts(config, id), clock::unix_seconds());
+    report.running = running;
+    report.write(&data_directory.join(status::FILE));
+}
+
+/// A static mesh has no status; an old one would mislead.
+pub(super) fn forget_status(data_directory: &Path) {
+    // Most have none.
+    let _ = std::fs::remove_file(data_directory.join(status::FILE));
 }
 
 fn now() -> Now {
@@ -143,9 +157,9 @@ fn core_config(config: &NodeConfig, port: u16, past: Vec<PastNeighbor>) -> Resul
     })
 }
 
-fn facts(config: &NodeConfig, shell: &NodeShell) -> Facts {
+fn facts(config: &NodeConfig, id: NodeId) -> Facts {
     Facts {
-        id: shell.with_core(|core, _| core.own_record().id().to_string()),
+        id: id.to_string(),
         mode: config.mode.name(),
         chain: config.chain.name(),
         min_hops: config.hops(),

@@ -262,13 +262,15 @@ pub enum Offence {
     Useless,
     /// A question for what it was not told of.
     Prying,
+    /// It does not read what it is sent.
+    Deaf,
 }
 
 impl Offence {
     /// How much it counts; at [`super::conduct::LIMIT`] a Node is banned.
     pub const fn weight(self) -> f32 {
         match self {
-            Offence::Forged | Offence::Oversized => 100.0,
+            Offence::Forged | Offence::Oversized | Offence::Deaf => 100.0,
             Offence::Malformed | Offence::WrongGreeting => 50.0,
             Offence::Country => 25.0,
             Offence::Unsolicited => 20.0,
@@ -293,6 +295,7 @@ impl fmt::Display for Offence {
             Offence::Flood => "too many messages",
             Offence::Useless => "records that belong nowhere",
             Offence::Prying => "question for what it was not told of",
+            Offence::Deaf => "it does not read",
         })
     }
 }
