@@ -31,10 +31,12 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     say(
-        "Bringing up a private mesh: an originator, 2 relays, 2 exits, an origin and its name server ...",
+        "Bringing up a private mesh: an originator, 2 relays, 2 exits, an origin and its name server.\n\
+         Each Node is told of one other (relay1) and finds the rest by itself ...",
     );
     let mut mesh = Mesh::start(&MeshPlan {
         hops: options.hops,
+        finds_itself: true,
         ..MeshPlan::default()
     })?;
     say(&format!(
@@ -68,7 +70,7 @@ pub fn run(options: &Options) -> Result<()> {
     let received = after.received - before.received;
     say("\nOn the wire of the captured host:");
     say(&format!(
-        "  sent to the two relays (QUIC) {:>8} packets {:>10} bytes",
+        "  sent to its neighbors (QUIC)  {:>8} packets {:>10} bytes",
         over_mesh.packets, over_mesh.bytes
     ));
     say(&format!(

@@ -25,6 +25,8 @@ pub struct MeshPlan {
     pub hops: u8,
     pub relays: usize,
     pub exits: usize,
+    /// Every Node but the first is told of that one, and finds the others; there is no list of Nodes.
+    pub finds_itself: bool,
     /// Changes every Node's settings before it starts; the name is the host's.
     pub adjust: fn(&str, &mut NodePlan),
 }
@@ -35,6 +37,7 @@ impl Default for MeshPlan {
             hops: 3,
             relays: 2,
             exits: 2,
+            finds_itself: false,
             adjust: |_, _| {},
         }
     }
@@ -145,7 +148,13 @@ impl Mesh {
         let mut originator = NodePlan::capturing(&host, plan.hops)?;
         (plan.adjust)(host.name(), &mut originator);
 
-        let nodes_file = introduce(&lab, &mut serving, &mut originator, plan.relays)?;
+        let nodes_file = if plan.finds_itself {
+            tell_of_the_first(&mut serving, &mut originator)?;
+            None
+        } else {
+            let file = introduce(&lab, &mut serving, &mut originator, plan.relays)?;
+            Some(path_text(&file))
+        };
         let neighbors: Vec<Host> = first_hops(&serving, plan)
             .iter()
             .map(|node| node.host.clone())
@@ -165,10 +174,14 @@ impl Mesh {
 
         let mut started = Vec::new();
         for mut node in serving {
-            node.set("nodes-file", path_text(&nodes_file));
+            if let Some(file) = &nodes_file {
+                node.set("nodes-file", file.clone());
+            }
             started.push(node.start()?);
         }
-        originator.set("nodes-file", path_text(&nodes_file));
+        if let Some(file) = &nodes_file {
+            originator.set("nodes-file", file.clone());
+        }
         let mut originator = originator.start()?;
         let others = started.len() - 1;
         for node in &mut started {
@@ -215,11 +228,25 @@ impl Mesh {
 }
 
 fn first_hops<'a>(serving: &'a [NodePlan], plan: &MeshPlan) -> &'a [NodePlan] {
-    if plan.relays == 0 {
+    if plan.relays == 0 || plan.finds_itself {
         serving
     } else {
         &serving[..plan.relays]
     }
+}
+
+/// Gives every Node its identity, and all but the first of those that serve the descriptor of that one.
+fn tell_of_the_first(serving: &mut [NodePlan], originator: &mut NodePlan) -> Result<()> {
+    let (first, others) = serving
+        .split_first_mut()
+        .context("A mesh has a Node that serves")?;
+    first.make_identity()?;
+    let descriptor = first.descriptor()?;
+    for node in others.iter_mut().chain([originator]) {
+        node.make_identity()?;
+        node.set("neighbors", descriptor.clone());
+    }
+    Ok(())
 }
 
 /// Gives every Node its identity, its neighbors, and the list of all Nodes.

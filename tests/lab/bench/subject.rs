@@ -103,6 +103,7 @@ impl Subject {
             adjust: |_, plan| {
                 plan.set("log-level", "info");
             },
+            ..MeshPlan::default()
         })?;
         let mut processes = processes_of(&mesh.originator, "originator");
         for node in mesh.relays.iter().chain(&mesh.exits) {
