@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use masq_core::config::{LogLevel, NodeConfig};
 use masq_core::descriptor::Descriptor;
-use masq_core::record::{Content, NodeRecord, Rates, Roles};
+use masq_core::record::{Content, NodeRecord, Roles};
 use masq_node::{clock, database};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ fn record(config: &NodeConfig) -> Result<NodeRecord> {
         },
         accepts: config.listens(),
         country: start::country(config)?,
-        rates: Rates::default(),
+        rates: config.rates,
         earning: None,
         neighbors,
     };
