@@ -128,9 +128,11 @@ impl QuicEndpoint {
         let connection = self
             .endpoint
             .connect_with(config, address, "localhost")
-            .map_err(|error| match error {
-                ConnectError::InvalidRemoteAddress(_) => LinkError::Unreachable,
-                other => connect(other.to_string()),
+            .map_err(|error| {
+                if matches!(error, ConnectError::InvalidRemoteAddress(_)) {
+                    return LinkError::Unreachable;
+                }
+                connect(error.to_string())
             })?
             .await
             .map_err(not_connected)?;
