@@ -17,6 +17,7 @@ mod internet;
 mod joining;
 mod names;
 mod seamless;
+mod takeover;
 mod world;
 
 use app::Reset;
