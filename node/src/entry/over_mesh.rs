@@ -209,8 +209,15 @@ async fn over_circuits<L: Link, O: Outside>(
         if fruitless > FRUITLESS {
             return Err(End::Lost(error));
         }
+        // In a box, so that a flow pays for it only when it comes to that.
+        let next = Box::pin(again::circuit(
+            entry,
+            &at_exit,
+            &circuit.path,
+            ledger.tell(),
+        ));
         let next = tokio::select! {
-            next = again::circuit(entry, &at_exit, &circuit.path, ledger.tell()) => next,
+            next = next => next,
             gone = app.gone() => {
                 again::part(entry, at_exit, None::<Box<Circuit<L>>>, Some(ledger.tell()));
                 return Err(gone.into());

@@ -196,7 +196,7 @@ async fn over_circuits<L: Link, O: Outside>(
             Err(End::Failed(failure)) => return Err(failure),
         };
         tracing::debug!(%error, "circuit lost, flow resumed");
-        (circuit, _) = again::circuit(entry, &at_exit, &circuit.path, 0).await?;
+        (circuit, _) = Box::pin(again::circuit(entry, &at_exit, &circuit.path, 0)).await?;
         exchange.flow.resumed(&circuit.path);
     }
 }

@@ -74,7 +74,7 @@ async fn over_circuits<L: Link, O: Outside>(
             result = carry(meter, circuit, flow) => match result {
                 Err(End::Circuit(error)) if error.is_loss() => {
                     let weight = flow.ledger.weight();
-                    let next = next_circuit(place, circuit, &error, weight).await;
+                    let next = Box::pin(next_circuit(place, circuit, &error, weight)).await;
                     next.ok_or(End::Circuit(error))?
                 }
                 ended => return ended,

@@ -43,7 +43,7 @@ pub(super) async fn run<L: Link, O: Outside>(
         let next = tokio::select! {
             result = carry(services, circuit, &socket) => match result {
                 Err(End::Circuit(error)) if error.is_loss() => {
-                    let next = next_circuit(&place, circuit, &error, 0).await;
+                    let next = Box::pin(next_circuit(&place, circuit, &error, 0)).await;
                     next.ok_or(End::Circuit(error))?
                 }
                 ended => return ended,
