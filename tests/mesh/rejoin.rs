@@ -28,7 +28,8 @@ fn a_killed_node_rejoins_from_its_database() {
         }
         node.plan().settings.remove("neighbors");
         node.restart().unwrap();
-        let connected = node.await_logged("ConnectedToNeighbor", JOIN).unwrap();
+        let joined = |line: &str| line.contains("event=\"joined\"");
+        let connected = node.process().await_log("joined", JOIN, joined).unwrap();
         let route = node.await_logged("RouteFound", JOIN).unwrap();
         println!(
             "MEASURED: rejoined from the database: a neighbor {connected:?}, a route {:?} after the start",
