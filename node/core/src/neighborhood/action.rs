@@ -272,10 +272,10 @@ impl Offence {
         match self {
             Offence::Forged | Offence::Oversized | Offence::Deaf => 100.0,
             Offence::Malformed | Offence::WrongGreeting => 50.0,
-            Offence::Country => 25.0,
             Offence::Unsolicited => 20.0,
             Offence::Older | Offence::Future => 10.0,
-            Offence::Flood => 5.0,
+            // Tables of countries differ: asking again at the usual pace must not end in a ban.
+            Offence::Flood | Offence::Country => 5.0,
             Offence::Useless | Offence::Prying => 1.0,
         }
     }
