@@ -61,6 +61,9 @@ const COLORS: [&str; 6] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
 ];
 
+/// For bounds and references.
+const GRAYS: [&str; 2] = ["#777777", "#222222"];
+
 impl Axis {
     /// From 0 to a round number at or above `most`.
     pub fn linear(label: &str, most: f64) -> Axis {
@@ -136,10 +139,13 @@ impl Plot {
         );
         text(&mut svg, (LEFT, 24.0), "start", 15.0, &self.title);
         self.axes(&mut svg);
-        let mut color = 0;
+        let (mut color, mut bounds) = (0, 0);
         for (place, line) in self.lines.iter().enumerate() {
             let stroke = match line.style {
-                Style::Bound => "#777777",
+                Style::Bound => {
+                    bounds += 1;
+                    GRAYS[(bounds - 1) % GRAYS.len()]
+                }
                 Style::Plain | Style::Dots | Style::Bars => {
                     color += 1;
                     COLORS[(color - 1) % COLORS.len()]

@@ -122,8 +122,12 @@ pub struct Shape {
     pub few_percent: f64,
     /// The most percent of the Nodes that were outside the largest part at any look.
     pub outside_percent: f64,
+    /// The same at the last look.
+    pub outside_end_percent: f64,
     /// The most parts of at least three Nodes at any look.
     pub parts: usize,
+    /// The same at the last look.
+    pub parts_end: usize,
 }
 
 /// What malicious Nodes achieved.
@@ -165,6 +169,8 @@ pub struct Curves {
     pub found: Vec<(u32, u32)>,
     /// Each half minute: bytes per second and running Node.
     pub gossip: Vec<f64>,
+    /// At each look from the beginning: percent of the Nodes outside the largest part.
+    pub outside: Vec<f64>,
     /// Each minute: flows begun, percent at first try, percent within three tries.
     pub flows: Vec<(u32, f64, f64)>,
 }

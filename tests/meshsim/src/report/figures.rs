@@ -35,6 +35,11 @@ pub(super) fn report(outcome: &Outcome) -> Report {
         curves: Curves {
             gossip: gossip_curve(outcome, &found),
             flows: flow_curve(outcome),
+            outside: outcome
+                .samples
+                .iter()
+                .map(|rows| outside(outcome, rows).0)
+                .collect(),
             found,
         },
     }
@@ -230,12 +235,10 @@ fn shape(outcome: &Outcome) -> Shape {
             counts.resize(counts.len().max(degree + 1), 0);
             counts[degree] += 1;
         }
-        let sizes = parts(outcome, rows);
-        let all: usize = sizes.iter().sum();
-        let largest = sizes.iter().copied().max().unwrap_or(0);
-        shape.outside_percent = shape.outside_percent.max(percent(all - largest, all));
-        let real = sizes.iter().filter(|size| **size >= 3).count();
-        shape.parts = shape.parts.max(real);
+        let (outside, parts) = outside(outcome, rows);
+        shape.outside_percent = shape.outside_percent.max(outside);
+        shape.parts = shape.parts.max(parts);
+        (shape.outside_end_percent, shape.parts_end) = (outside, parts);
     }
     let all: usize = counts.iter().sum();
     let links: usize = counts
@@ -248,6 +251,15 @@ fn shape(outcome: &Outcome) -> Shape {
     shape.few_percent = percent(counts.iter().take(3).sum(), all);
     shape.degrees = counts.iter().map(|count| percent(*count, all)).collect();
     shape
+}
+
+/// Percent of the honest Nodes that are outside the largest part, and how many parts are of three or more.
+fn outside(outcome: &Outcome, rows: &[Row]) -> (f64, usize) {
+    let sizes = parts(outcome, rows);
+    let all: usize = sizes.iter().sum();
+    let largest = sizes.iter().copied().max().unwrap_or(0);
+    let real = sizes.iter().filter(|size| **size >= 3).count();
+    (percent(all - largest, all), real)
 }
 
 /// The sizes of the parts of the graph that honest Nodes make among themselves.

@@ -100,8 +100,11 @@ pub(super) fn table(report: &Report) -> String {
         ),
     );
     line(
-        "outside the largest part, parts of three and more",
-        format!("{:.3} % / {}", shape.outside_percent, shape.parts),
+        "outside the largest part, and parts: worst, at the end",
+        format!(
+            "{:.3} % in {}, {:.3} % in {}",
+            shape.outside_percent, shape.parts, shape.outside_end_percent, shape.parts_end
+        ),
     );
     if options.attack.is_some() {
         let harm = &report.attack;

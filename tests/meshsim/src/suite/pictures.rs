@@ -1,6 +1,7 @@
 //! The plots of the suite.
 
 use super::{ATTACKED, CHURNED, Purpose, Results, THINNED};
+use crate::crew::SAMPLE;
 use crate::measure::BUCKET;
 use crate::options::Attack;
 use crate::plot::{Axis, Line, Plot, Style};
@@ -18,6 +19,7 @@ pub(super) fn pictures(results: &Results) -> Vec<(&'static str, Plot)> {
         ("gossip-by-size.svg", gossip_by_size(scale)),
         ("records-by-size.svg", records_by_size(scale)),
         ("neighbors.svg", neighbors(scale)),
+        ("outside.svg", outside(scale)),
         ("flows-by-churn.svg", by_churn(runs(Purpose::Churn))),
         ("eclipse.svg", eclipse(attacks, runs(Purpose::Descriptors))),
         ("blackhole.svg", blackhole(attacks)),
@@ -28,13 +30,10 @@ pub(super) fn pictures(results: &Results) -> Vec<(&'static str, Plot)> {
 fn found(runs: &[Report]) -> Plot {
     let until = 480.0;
     let lines = runs.iter().map(|run| {
-        let nodes = f64::from(run.options.nodes);
         let points = run.curves.found.iter().enumerate();
-        let points = points.map(|(place, (_, found))| {
-            (
-                seconds_of(place * THINNED),
-                100.0 * f64::from(*found) / nodes,
-            )
+        let points = points.map(|(place, (run, found))| {
+            let share = f64::from(*found) / f64::from((*run).max(1));
+            (seconds_of(place * THINNED), 100.0 * share)
         });
         line(
             &format!("{} Nodes", run.options.nodes),
@@ -43,20 +42,14 @@ fn found(runs: &[Report]) -> Plot {
         )
     });
     let mut lines: Vec<Line> = lines.collect();
-    let runs = runs.iter().max_by_key(|run| run.options.nodes);
-    lines.extend(runs.map(|run| {
-        let nodes = f64::from(run.options.nodes);
-        let points = run.curves.found.iter().enumerate();
-        let points = points.map(|(place, (run, _))| {
-            (seconds_of(place * THINNED), 100.0 * f64::from(*run) / nodes)
-        });
-        let points = points.take_while(|(time, _)| *time <= until);
-        line("started", points, Style::Bound)
-    }));
+    lines.push(bound("bar: 99 %", until, 99.0));
     Plot {
-        title: "Nodes that have found a three-hop route".to_owned(),
-        x: Axis::until("seconds since the first Node started", until),
-        y: Axis::until("percent of all Nodes", 100.0),
+        title: "Running Nodes that have found a three-hop route".to_owned(),
+        x: Axis::until(
+            "seconds since the first Node started; starts end at 300 s",
+            until,
+        ),
+        y: Axis::until("percent of the Nodes that run", 100.0),
         lines,
     }
 }
@@ -151,6 +144,30 @@ fn neighbors(runs: &[Report]) -> Plot {
         title: format!("Neighbors of the Nodes that serve, {nodes} Nodes"),
         x: Axis::until("neighbors", 12.0),
         y: Axis::linear("percent of the Nodes", most(&lines)),
+        lines,
+    }
+}
+
+fn outside(runs: &[Report]) -> Plot {
+    let width = as_seconds(SAMPLE) / 60.0;
+    let lines = runs.iter().map(|run| {
+        let points = run.curves.outside.iter().enumerate();
+        let points = points.map(|(place, share)| (width * (seconds_of(place) + 1.0), *share));
+        line(
+            &format!("{} Nodes", run.options.nodes),
+            points,
+            Style::Plain,
+        )
+    });
+    let minutes = runs
+        .iter()
+        .map(|run| run.options.minutes)
+        .fold(1.0, f64::max);
+    let lines: Vec<Line> = lines.collect();
+    Plot {
+        title: "Nodes outside the largest connected part of the mesh".to_owned(),
+        x: Axis::linear("minutes", minutes),
+        y: Axis::linear("percent of the Nodes that run for 30 s", most(&lines)),
         lines,
     }
 }

@@ -107,6 +107,9 @@ fn by_size(page: &mut String, runs: &[Report]) {
     row("outside the largest part at the worst moment, %", &|run| {
         format!("{:.2}", run.shape.outside_percent)
     });
+    row("outside it at the end, %", &|run| {
+        format!("{:.2}", run.shape.outside_end_percent)
+    });
     row("simulation: wall seconds", &|run| {
         format!("{:.0}", run.cost.wall)
     });
