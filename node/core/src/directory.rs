@@ -43,6 +43,8 @@ const SEVERITY: f32 = 50.0;
 const DRIFT: usize = 4;
 /// Bytes for which a Node's price is worked out: a flow of ordinary length.
 const PRICED_BYTES: u128 = 1_000_000;
+/// An exit that cannot resolve so many names has a fault of its own.
+const SUSPICIOUS_NAMES: usize = 3;
 
 /// The Nodes of the mesh, as far as they are known.
 #[derive(Debug)]
@@ -257,9 +259,13 @@ impl Directory {
         }
     }
 
-    /// This exit could not resolve this name: others are asked for it for a while.
+    /// This exit could not resolve this name: others are asked for it for a while. That speaks
+    /// against the exit only once there are several names.
     pub fn note_unresolved(&mut self, name: &HostName, exit: NodeId, now: Instant) {
         self.unresolved.note(name, exit, now);
+        if self.unresolved.names_of(&exit, now) >= SUSPICIOUS_NAMES {
+            self.penalize(exit, now);
+        }
     }
 
     /// This exit has resolved this name.

@@ -243,8 +243,12 @@ async fn over_circuits<L: Link, O: Outside>(
 }
 
 /// Whom a failure speaks against: an exit for what exits say, everyone on the
-/// path for what nobody signs.
+/// path for what nobody signs, and nobody for a name, which the exit alone is
+/// avoided for.
 pub(super) fn suspects(path: &[NodeId], code: Code) -> Vec<NodeId> {
+    if code.is_of_a_name() {
+        return Vec::new();
+    }
     match code.place() {
         Place::Exit | Place::Remote => path.last().copied().into_iter().collect(),
         Place::Mesh if code == Code::NoNextHop => path.iter().skip(1).copied().collect(),

@@ -48,6 +48,14 @@ impl Unresolved {
         }
     }
 
+    /// How many names this exit is avoided for.
+    pub(super) fn names_of(&self, exit: &NodeId, now: Instant) -> usize {
+        let names = self.names.keys();
+        names
+            .filter(|name| self.exits(name, now).any(|other| other == *exit))
+            .count()
+    }
+
     pub(super) fn exits(&self, name: &HostName, now: Instant) -> impl Iterator<Item = NodeId> {
         let exits = self.names.get(name).into_iter().flatten();
         exits

@@ -124,7 +124,29 @@ fn an_exit_that_did_not_resolve_a_name_is_avoided_for_that_name_for_a_while() {
     for number in 0..2 * crate::directory::MAX_NAMES {
         directory.note_unresolved(&name(&format!("n{number}.example")), nodes.id(4), now);
     }
+    directory.forgive(nodes.id(4));
     assert_eq!(exits(&directory, "broken.example", &[], now), [2, 3, 4, 5]);
+}
+
+#[test]
+fn an_exit_that_cannot_resolve_several_names_is_avoided_for_all() {
+    let (nodes, mut directory) = full_mesh(6);
+    directory.set_links(&[nodes.id(1)]);
+    let now = instant();
+    let draws = |directory: &Directory| {
+        let mut rng = rng(1);
+        let exits =
+            (0..300).map(|_| ids(&choose(directory, &request(3), now, &mut rng).unwrap())[2]);
+        exits.filter(|exit| *exit == nodes.id(2)).count()
+    };
+    for number in 0..2 {
+        let name = HostName::parse(&format!("n{number}.example")).unwrap();
+        directory.note_unresolved(&name, nodes.id(2), now);
+    }
+    assert!(draws(&directory) > 40);
+    let name = HostName::parse("n2.example").unwrap();
+    directory.note_unresolved(&name, nodes.id(2), now);
+    assert!(draws(&directory) < 20);
 }
 
 #[test]
