@@ -1,7 +1,7 @@
 //! How flows end when something goes: a relay, an exit, a client, patience.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -186,4 +186,41 @@ fn received(mesh: &Mesh) -> u64 {
         .hosts()
         .map(|host| mesh.counts(host).unwrap().received.bytes)
         .sum()
+}
+
+#[test]
+fn flows_that_a_stopped_node_carried_are_logged_with_the_reason() {
+    if !require::laboratory() {
+        return;
+    }
+    let mut mesh = mesh();
+    let address = resolve(mesh.app(), "origin.example.test", "A");
+    let mut stream = mesh
+        .app()
+        .inside(|| TcpStream::connect((address, 19)).unwrap())
+        .unwrap();
+    read_content(&mut stream, 0, 100_000);
+    let datagrams = mesh
+        .app()
+        .inside(|| {
+            let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
+            socket.connect((address, 7)).unwrap();
+            socket.set_read_timeout(Some(LIMIT)).unwrap();
+            socket.send(b"there and back").unwrap();
+            assert_eq!(socket.recv(&mut [0; 64]).unwrap(), 14);
+            socket
+        })
+        .unwrap();
+
+    mesh.originator.stop().unwrap();
+    let flows = mesh.originator.flows().unwrap();
+    for (protocol, port) in [("tcp", 19), ("udp", 7)] {
+        let end = format!(":{port}");
+        let flow = flows
+            .iter()
+            .find(|flow| flow.protocol == protocol && flow.destination.ends_with(&end));
+        let flow = flow.unwrap_or_else(|| panic!("no {protocol} flow in {flows:?}"));
+        assert_eq!(flow.end, "shutting-down", "{flow:?}");
+    }
+    drop((stream, datagrams));
 }

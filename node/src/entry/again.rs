@@ -52,6 +52,9 @@ pub(super) async fn circuit<L: Link, O: Outside>(
     let mut pause = FIRST_PAUSE;
     let mut without_link = 0;
     loop {
+        if entry.log.is_closed() {
+            return Err(Code::ShuttingDown.into());
+        }
         let failure = match attempt(entry, flow, &avoid, received).await {
             Ok(resumed) => return Ok(resumed),
             Err(Refusal::Final(failure)) => return Err(failure),

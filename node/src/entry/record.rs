@@ -223,6 +223,11 @@ impl FlowLog {
         self.closing.set(true);
     }
 
+    /// Whether flows end because the Node does.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closing.get()
+    }
+
     /// Notes how a flow ended, in the log of flows and, when it failed, as a
     /// coded line in the Node's own.
     pub(super) fn ended(&self, flow: Rc<Flow>, end: Result<(), Failure>) {
