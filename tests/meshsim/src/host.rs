@@ -7,6 +7,8 @@
 mod circuits;
 mod links;
 
+pub(crate) use circuits::LONGEST_FLOW;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -21,6 +21,8 @@ use crate::time::{Micros, SECOND, seconds};
 const ATTEMPTS: u8 = 5;
 /// How long the originator waits for a circuit.
 const OPEN_TIMEOUT: Micros = 20 * SECOND;
+/// The longest that a flow may take to open or to fail.
+pub(crate) const LONGEST_FLOW: Micros = ATTEMPTS as Micros * OPEN_TIMEOUT;
 
 #[derive(Debug)]
 pub(super) struct Flow {

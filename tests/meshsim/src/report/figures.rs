@@ -6,6 +6,7 @@ use masq_core::record::NodeRecord;
 
 use super::{Cost, Curves, Flows, Gossip, Harm, Kept, Report, Routes, Shape};
 use crate::crew::{Outcome, SAMPLE};
+use crate::host::LONGEST_FLOW;
 use crate::measure::{BUCKET, FlowEnd, Row, YOUNG};
 use crate::plan::Session;
 use crate::time::{HOUR, MINUTE, Micros, SECOND, as_seconds};
@@ -194,11 +195,18 @@ fn kept(outcome: &Outcome) -> Kept {
     }
 }
 
+/// The flows whose end was seen however often they waited for a time-out.
+fn whole_flows(outcome: &Outcome) -> impl Iterator<Item = &FlowEnd> {
+    let last = outcome.plan.options.end().saturating_sub(LONGEST_FLOW);
+    let flows = outcome.series.flows.iter();
+    flows.filter(move |flow| flow.began <= last)
+}
+
 fn flows(outcome: &Outcome) -> Flows {
     let series = &outcome.series;
-    let ends = &series.flows;
+    let ends: Vec<&FlowEnd> = whole_flows(outcome).collect();
     let within = |attempts: u8| {
-        let good = |flow: &&FlowEnd| flow.succeeded && flow.attempts <= attempts;
+        let good = |flow: &&&FlowEnd| flow.succeeded && flow.attempts <= attempts;
         percent(ends.iter().filter(good).count(), ends.len())
     };
     Flows {
@@ -347,7 +355,7 @@ fn gossip_curve(outcome: &Outcome, found: &[(u32, u32)]) -> Vec<f64> {
 
 fn flow_curve(outcome: &Outcome) -> Vec<(u32, f64, f64)> {
     let mut minutes: Vec<[usize; 3]> = Vec::new();
-    for flow in &outcome.series.flows {
+    for flow in whole_flows(outcome) {
         let place = usize::try_from(flow.began / MINUTE).expect("a run has few minutes");
         minutes.resize(minutes.len().max(place + 1), [0; 3]);
         let minute = &mut minutes[place];
