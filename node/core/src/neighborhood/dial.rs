@@ -432,7 +432,8 @@ impl Neighborhood {
         until
     }
 
-    /// With enough neighbors: now and then one that is not in the view any more is tried.
+    /// With enough neighbors: now and then one that is not in the view is tried, while there is
+    /// room for it, or when all that links lead to is known, which may be a part of the mesh.
     fn plan_healing(&mut self, next: Option<Instant>, now: Now) -> Option<Instant> {
         let outside: Vec<_> = self
             .candidates
@@ -443,10 +444,13 @@ impl Neighborhood {
                     && !self.links.contains_key(id)
                     && self.bans.until(id, now.instant).is_none()
             })
-            .map(|(id, candidate)| (candidate.since, *id))
+            .map(|(id, candidate)| {
+                let introduced = candidate.source == Source::Introduced;
+                (!introduced, candidate.since, *id)
+            })
             .collect();
-        let room = self.circle.len() <= self.config.limits.enough + 1;
-        let Some((_, id)) = outside.into_iter().min().filter(|_| room) else {
+        let room = self.circle.len() <= self.config.limits.enough + 1 || self.view.is_whole();
+        let Some((.., id)) = outside.into_iter().min().filter(|_| room) else {
             self.heal_at = None;
             return next;
         };

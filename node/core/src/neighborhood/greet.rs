@@ -40,6 +40,11 @@ enum Class {
 impl Neighborhood {
     /// Asks the peer of a fresh link to become a neighbor.
     pub(super) fn ask(&mut self, id: &NodeId, now: Now) {
+        let full = self.circle.len() >= self.config.limits.most;
+        if full && self.view.is_whole() && !self.view.is_connected(id) {
+            // A way out of this part of the mesh is worth more than one link within it.
+            self.part_with_one(now);
+        }
         self.renew_record(true, now);
         let Some(remote) = self.links.get(id).map(|link| link.ip()) else {
             return;
@@ -248,28 +253,35 @@ impl Neighborhood {
         if recently || !alone || (!roles.relay && !roles.exit) || !self.seats.is_empty() {
             return false;
         }
-        let limits = &self.config.limits;
-        let degree = |member: &Member| {
-            let record = self.view.get(&member.id);
-            record.map_or(0, |record| record.neighbors().len())
-        };
-        let room = |member: &Member| member.accepts && degree(member) < limits.most;
-        if self.circle.iter().any(room) {
+        let most = self.config.limits.most;
+        let room = |member: &Member| member.accepts && self.degree(member) < most;
+        if self.circle.iter().any(room) || !self.part_with_one(now) {
             return false;
         }
+        self.gave_way_at = Some(now.instant);
+        true
+    }
+
+    /// Closes the link of the youngest neighbor that has more than enough others.
+    fn part_with_one(&mut self, now: Now) -> bool {
+        let enough = self.config.limits.enough;
         let spare = self
             .circle
             .iter()
-            .filter(|member| degree(member) > limits.enough);
+            .filter(|member| self.degree(member) > enough);
         let Some(id) = spare
             .max_by_key(|member| member.since)
             .map(|member| member.id)
         else {
             return false;
         };
-        self.gave_way_at = Some(now.instant);
         self.close(&id, CloseReason::NoRoom, now);
         true
+    }
+
+    fn degree(&self, member: &Member) -> usize {
+        let record = self.view.get(&member.id);
+        record.map_or(0, |record| record.neighbors().len())
     }
 
     pub(super) fn handle_welcome(

@@ -419,7 +419,12 @@ impl Neighborhood {
         if known || self.member(&id).is_some() || self.bans.until(&id, now.instant).is_some() {
             return;
         }
-        if self.members_up() < self.config.limits.enough {
+        // With enough neighbors only a way out of a part of the mesh is worth another link.
+        let way_out = self.view.is_whole() && !self.view.is_connected(&id);
+        if way_out {
+            self.heal_at = Some(now.instant);
+        }
+        if way_out || self.members_up() < self.config.limits.enough {
             self.add_introduced(host, now);
         }
     }

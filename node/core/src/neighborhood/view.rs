@@ -30,6 +30,7 @@ pub(super) struct View {
     unconnected_for: Duration,
     born: Instant,
     connected: usize,
+    whole: bool,
     dirty: bool,
 }
 
@@ -84,6 +85,7 @@ impl View {
             unconnected_for: limits.unconnected_for,
             born,
             connected: 0,
+            whole: false,
             dirty: false,
         }
     }
@@ -220,6 +222,12 @@ impl View {
     }
 
     /// Whether so much waits for a connection that the view should be computed first.
+    /// Whether everything that links lead to is within the radius: the mesh is small, or this is
+    /// a part of it that lost the rest.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     pub(super) fn is_crowded(&self) -> bool {
         self.entries.len() - self.connected > self.unconnected
     }
@@ -289,9 +297,22 @@ impl View {
             }
         }
         self.connected = reached.len();
+        self.whole = self.ends_within_the_radius(own);
         let mut settled = self.compare(now);
         self.limit_unconnected(&mut settled);
         settled
+    }
+
+    /// Whether no link leads from the farthest Nodes to one that is not in the view.
+    fn ends_within_the_radius(&self, own: Option<&NodeId>) -> bool {
+        let farthest = self
+            .entries
+            .values()
+            .filter(|entry| entry.next == self.radius);
+        farthest
+            .flat_map(|entry| entry.record.neighbors())
+            .filter(|id| own != Some(id))
+            .all(|id| self.entries.get(id).is_some_and(|entry| entry.next != FAR))
     }
 
     /// Takes the new distances, and tells what they change.
