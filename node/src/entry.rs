@@ -22,6 +22,7 @@ use std::time::Instant;
 use tokio::task::spawn_local;
 
 mod again;
+mod attempts;
 mod circuit;
 mod direct;
 mod dns;

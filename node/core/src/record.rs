@@ -50,6 +50,18 @@ pub struct Rates {
     pub exit_service: u64,
 }
 
+impl Rates {
+    /// In the order in which they are signed.
+    fn all(&self) -> [u64; 4] {
+        [
+            self.routing_byte,
+            self.routing_service,
+            self.exit_byte,
+            self.exit_service,
+        ]
+    }
+}
+
 /// The account that a Node's earnings go to: 20 bytes, as on every EVM chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EarningAddress(pub [u8; 20]);
@@ -245,13 +257,7 @@ impl Content {
         if count > MAX_NEIGHBORS {
             return Err(RecordError::Neighbors { count });
         }
-        let rates = [
-            self.rates.routing_byte,
-            self.rates.routing_service,
-            self.rates.exit_byte,
-            self.rates.exit_service,
-        ];
-        if rates.iter().any(|rate| *rate > MAX_RATE) {
+        if self.rates.all().iter().any(|rate| *rate > MAX_RATE) {
             return Err(RecordError::Field {
                 field: "rates",
                 remedy: "at most 10^18 wei each",

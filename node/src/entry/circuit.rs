@@ -17,8 +17,6 @@ use std::time::Duration;
 
 /// How long the first circuit may take to open.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Exits that are asked for one flow: one and three others.
-pub(super) const EXITS: usize = 4;
 
 pub(super) struct Circuit<L: Link> {
     pub(super) link: L,

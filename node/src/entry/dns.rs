@@ -2,7 +2,7 @@
 //! fake addresses, by an exit, or by the system's own resolver
 //! ([`masq_core::names`] decides).
 
-use super::over_mesh::suspects;
+use super::attempts::Attempts;
 use super::record::{Flow, Kind};
 use super::{Entry, Way, circuit};
 use crate::app::{AppTcp, AppUdp, AppUdpSender};
@@ -197,32 +197,20 @@ async fn ask_exits<L: Link, O: Outside>(
     question: &Question,
     hops: u8,
 ) -> Result<Vec<u8>, Failure> {
-    let mut avoid = Vec::new();
-    let mut last = None;
-    for _ in 0..ATTEMPTS {
-        let circuit = match circuit::open(entry, hops, &avoid, Target::Resolve).await {
-            Ok(circuit) => circuit,
-            Err(failure) => {
-                // That nothing is left to try says less than why the first failed.
-                last.get_or_insert(failure);
-                break;
-            }
-        };
-        flow.routed(&circuit.path);
+    let mut attempts = Attempts::new(ATTEMPTS);
+    while let Some(circuit) = attempts.next(entry, flow, hops, &Target::Resolve).await {
         let path = circuit.path.clone();
         let asked = tokio::time::timeout(ATTEMPT, ask_exit(circuit, question)).await;
         match asked.unwrap_or_else(|_| Err(Code::CircuitTimedOut.into())) {
             Ok(answer) => return Ok(answer),
             Err(failure) => {
-                entry.failed_at(&suspects(&path, failure.code));
-                if failure.code.place() != Place::Mesh || failure.code == Code::CircuitTimedOut {
-                    avoid.extend(path.last());
-                }
-                last = Some(failure);
+                let mesh = failure.code.place() == Place::Mesh;
+                let exclude = !mesh || failure.code == Code::CircuitTimedOut;
+                attempts.failed(entry, &path, failure, exclude);
             }
         }
     }
-    Err(last.unwrap_or_else(|| Failure::bug("no attempt and no reason")))
+    Err(attempts.into_failure())
 }
 
 async fn ask_exit<L: Link>(

@@ -12,7 +12,8 @@
 //! on the flow is that exit's, and a circuit that is lost is followed by another
 //! one to it; the app sees nothing of that but a pause.
 
-use super::circuit::{self, Circuit};
+use super::attempts::Attempts;
+use super::circuit::Circuit;
 use super::record::Flow;
 use super::{Entry, again, ending};
 use crate::app::{AppGone, AppTcp};
@@ -21,9 +22,8 @@ use crate::ledger::Ledger;
 use crate::link::Link;
 use crate::outside::Outside;
 use masq_core::destination::Destination;
-use masq_core::failure::{Code, Failure, Place};
+use masq_core::failure::{Code, Failure};
 use masq_core::frame::Target;
-use masq_core::identity::NodeId;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,19 +58,9 @@ pub(super) async fn tcp<L: Link, O: Outside>(
         accepted: at_once,
         ..First::default()
     });
-    let mut avoid = Vec::new();
-    let mut last: Option<Failure> = None;
-    for _ in 0..ATTEMPTS {
-        let target = Target::Tcp(destination.clone());
-        let circuit = match circuit::open(entry, hops, &avoid, target).await {
-            Ok(circuit) => circuit,
-            Err(failure) => {
-                // That nothing is left to try says less than why the others failed.
-                last.get_or_insert(failure);
-                break;
-            }
-        };
-        flow.routed(&circuit.path);
+    let target = Target::Tcp(destination.clone());
+    let mut attempts = Attempts::new(ATTEMPTS);
+    while let Some(circuit) = attempts.next(entry, flow, hops, &target).await {
         let path = circuit.path.clone();
         match over_circuits(entry, app, flow, circuit, &first, hops).await {
             Ok(()) => {
@@ -87,22 +77,14 @@ pub(super) async fn tcp<L: Link, O: Outside>(
                 return Err(failure);
             }
             Err(End::NotOpened(failure)) => {
-                let again = failure.code.worth_another_route()
-                    && first.borrow().complete
-                    && avoid.len() + 1 < circuit::EXITS;
-                tracing::debug!(code = %failure.code, again, "circuit did not open");
-                entry.failed_at(&suspects(&path, failure.code));
-                if matches!(failure.code.place(), Place::Exit | Place::Remote) {
-                    avoid.extend(path.last());
-                }
-                last = Some(failure);
-                if !again {
+                let complete = first.borrow().complete;
+                if !attempts.refused(entry, &path, failure, complete) {
                     break;
                 }
             }
         }
     }
-    let failure = last.unwrap_or_else(|| Failure::bug("no attempt and no reason"));
+    let failure = attempts.into_failure();
     let First {
         bytes, accepted, ..
     } = first.into_inner();
@@ -239,19 +221,5 @@ async fn over_circuits<L: Link, O: Outside>(
             circuit.receiver.stop(failure.code);
             return Err(End::Broken(failure));
         }
-    }
-}
-
-/// Whom a failure speaks against: an exit for what exits say, everyone on the
-/// path for what nobody signs, and nobody for a name, which the exit alone is
-/// avoided for.
-pub(super) fn suspects(path: &[NodeId], code: Code) -> Vec<NodeId> {
-    if code.is_of_a_name() {
-        return Vec::new();
-    }
-    match code.place() {
-        Place::Exit | Place::Remote => path.last().copied().into_iter().collect(),
-        Place::Mesh if code == Code::NoNextHop => path.iter().skip(1).copied().collect(),
-        Place::Mesh | Place::Local | Place::Platform | Place::Payment | Place::Bug => path.to_vec(),
     }
 }

@@ -3,8 +3,9 @@
 //! When a circuit is lost, another one leads to the same socket at the exit;
 //! the datagrams that were on their way are lost, as UDP's may be.
 
-use super::circuit::{self, Circuit};
-use super::over_mesh::{LAST_WORD, suspects};
+use super::attempts::Attempts;
+use super::circuit::Circuit;
+use super::over_mesh::LAST_WORD;
 use super::record::{Flow, Kind};
 use super::{Entry, Way, again, ending};
 use crate::app::{AppUdp, AppUdpSender};
@@ -16,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use masq_core::datagram::OriginatorDatagrams;
 use masq_core::destination::Destination;
 use masq_core::exit_policy::Protocol;
-use masq_core::failure::{Code, Failure, Place};
+use masq_core::failure::{Code, Failure};
 use masq_core::frame::{Backward, Forward, Target};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -96,38 +97,21 @@ async fn over_mesh<L: Link, O: Outside>(
         answered: Rc::default(),
         kept: RefCell::default(),
     };
-    let mut avoid = Vec::new();
-    let mut last: Option<Failure> = None;
-    for _ in 0..ATTEMPTS {
-        let target = Target::Udp(destination.clone());
-        let circuit = match circuit::open(entry, hops, &avoid, target).await {
-            Ok(circuit) => circuit,
-            Err(failure) => {
-                // That nothing is left to try says less than why the others failed.
-                last.get_or_insert(failure);
-                break;
-            }
-        };
-        flow.routed(&circuit.path);
+    let target = Target::Udp(destination.clone());
+    let mut attempts = Attempts::new(ATTEMPTS);
+    while let Some(circuit) = attempts.next(entry, flow, hops, &target).await {
         let path = circuit.path.clone();
         match over_circuits(entry, app, circuit, &exchange, hops).await {
             Ok(()) => return Ok(()),
             Err(failure) if exchange.answered.get() => return Err(failure),
             Err(failure) => {
-                let again = failure.code.worth_another_route() && avoid.len() + 1 < circuit::EXITS;
-                tracing::debug!(code = %failure.code, again, "circuit did not open");
-                entry.failed_at(&suspects(&path, failure.code));
-                if matches!(failure.code.place(), Place::Exit | Place::Remote) {
-                    avoid.extend(path.last());
-                }
-                last = Some(failure);
-                if !again {
+                if !attempts.refused(entry, &path, failure, true) {
                     break;
                 }
             }
         }
     }
-    Err(last.unwrap_or_else(|| Failure::bug("no attempt and no reason")))
+    Err(attempts.into_failure())
 }
 
 /// What the attempts of one flow have in common.

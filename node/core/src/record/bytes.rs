@@ -42,7 +42,7 @@ pub(super) fn put(id: &NodeId, onion: &SignedOnionKey, content: &Content, out: &
     let set = flags.into_iter().filter(|(is, _)| *is);
     out.push(set.fold(0, |all, (_, flag)| all | flag));
     out.extend_from_slice(content.country.as_str().as_bytes());
-    for rate in rates(&content.rates) {
+    for rate in content.rates.all() {
         out.extend_from_slice(&rate.to_be_bytes());
     }
     out.push(u8::from(content.earning.is_some()));
@@ -127,15 +127,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<NodeRecord, RecordError> {
         neighbors,
     };
     NodeRecord::verified(id, onion, content, signature)
-}
-
-fn rates(rates: &Rates) -> [u64; 4] {
-    [
-        rates.routing_byte,
-        rates.routing_service,
-        rates.exit_byte,
-        rates.exit_service,
-    ]
 }
 
 fn number(rest: &mut &[u8]) -> Result<u64, RecordError> {

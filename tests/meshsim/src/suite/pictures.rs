@@ -5,8 +5,8 @@ use crate::crew::SAMPLE;
 use crate::measure::BUCKET;
 use crate::options::Attack;
 use crate::plot::{Axis, Line, Plot, Style};
-use crate::report::Report;
-use crate::time::as_seconds;
+use crate::report::{Curves, Report};
+use crate::time::{Micros, as_seconds};
 
 /// Names of files and what is in them.
 pub(super) fn pictures(results: &Results) -> Vec<(&'static str, Plot)> {
@@ -54,22 +54,30 @@ fn found(runs: &[Report]) -> Plot {
     }
 }
 
-fn gossip_over_time(runs: &[Report]) -> Plot {
-    let width = as_seconds(BUCKET) / 60.0;
+/// One line for each run over the minutes, and how many of them the longest run has. A point
+/// stands `within` its `width` of time: 0.5 in the middle, 1 at the end.
+fn over_minutes(
+    runs: &[Report],
+    width: Micros,
+    within: f64,
+    curve: impl Fn(&Curves) -> &[f64],
+) -> (Vec<Line>, f64) {
+    let width = as_seconds(width) / 60.0;
     let lines = runs.iter().map(|run| {
-        let points = run.curves.gossip.iter().enumerate();
-        let points = points.map(|(place, rate)| (width * (seconds_of(place) + 0.5), *rate));
+        let points = curve(&run.curves).iter().enumerate();
+        let points = points.map(|(place, value)| (width * (seconds_of(place) + within), *value));
         line(
             &format!("{} Nodes", run.options.nodes),
             points,
             Style::Plain,
         )
     });
-    let minutes = runs
-        .iter()
-        .map(|run| run.options.minutes)
-        .fold(1.0, f64::max);
-    let mut lines: Vec<Line> = lines.collect();
+    let minutes = runs.iter().map(|run| run.options.minutes);
+    (lines.collect(), minutes.fold(1.0, f64::max))
+}
+
+fn gossip_over_time(runs: &[Report]) -> Plot {
+    let (mut lines, minutes) = over_minutes(runs, BUCKET, 0.5, |curves| &curves.gossip);
     lines.push(bound("bar: 1,000 B/s", minutes, 1_000.0));
     let most = most(&lines);
     Plot {
@@ -149,21 +157,7 @@ fn neighbors(runs: &[Report]) -> Plot {
 }
 
 fn outside(runs: &[Report]) -> Plot {
-    let width = as_seconds(SAMPLE) / 60.0;
-    let lines = runs.iter().map(|run| {
-        let points = run.curves.outside.iter().enumerate();
-        let points = points.map(|(place, share)| (width * (seconds_of(place) + 1.0), *share));
-        line(
-            &format!("{} Nodes", run.options.nodes),
-            points,
-            Style::Plain,
-        )
-    });
-    let minutes = runs
-        .iter()
-        .map(|run| run.options.minutes)
-        .fold(1.0, f64::max);
-    let lines: Vec<Line> = lines.collect();
+    let (lines, minutes) = over_minutes(runs, SAMPLE, 1.0, |curves| &curves.outside);
     Plot {
         title: "Nodes outside the largest connected part of the mesh".to_owned(),
         x: Axis::linear("minutes", minutes),
