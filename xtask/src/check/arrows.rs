@@ -35,7 +35,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "masq-ui-protocol",
         ],
     ),
-    ("masq-tests", &["masq-capture", "masq-core", "masq-stack"]),
+    (
+        "masq-tests",
+        &[
+            "masq-capture",
+            "masq-core",
+            "masq-stack",
+            "masq-ui-protocol",
+        ],
+    ),
     ("masq-meshsim", &["masq-core"]),
     ("xtask", &[]),
 ];
