@@ -27,3 +27,4 @@ mod relay;
 pub mod serve;
 pub mod trouble;
 pub mod tun;
+pub mod ui;
