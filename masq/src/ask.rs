@@ -33,6 +33,15 @@ pub(crate) fn secret(what: &str) -> Result<String> {
     }
 }
 
+/// Asks twice at a terminal, so that a slip of the finger is no password.
+pub(crate) fn new_secret(what: &str) -> Result<String> {
+    let first = secret(what)?;
+    if io::stdin().is_terminal() && secret(&format!("{what} again"))? != first {
+        bail!("the two are not the same; nothing was changed");
+    }
+    Ok(first)
+}
+
 /// Asks for yes or no; no when nobody is there.
 pub(crate) fn confirm(question: &str) -> Result<bool> {
     if !io::stdin().is_terminal() {

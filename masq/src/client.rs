@@ -24,6 +24,9 @@ use machine::{Action, Event, Machine, Ticket};
 /// For what has no limit of its own.
 pub(crate) const ORDINARY: Duration = Duration::from_secs(1);
 
+/// For what derives keys from passwords, which is slow on purpose.
+pub(crate) const SECRETS: Duration = Duration::from_secs(5);
+
 /// How long the other side may leave what we send unread.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
 

@@ -9,25 +9,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod arguments;
 mod ask;
 mod client;
 mod cmds;
+mod interactive;
+mod page;
 mod session;
 
-use cmds::{Command, Commands};
+use arguments::Arguments;
+use cmds::Command;
 use session::Session;
-
-/// Carries the traffic of programs over the MASQ network.
-#[derive(Debug, Parser)]
-#[command(name = "masq", version, about, disable_help_subcommand = true)]
-struct Arguments {
-    /// Where the Daemon listens [default: MASQ_UI_PORT of the environment, or 5333]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1025..))]
-    ui_port: Option<u16>,
-
-    #[command(subcommand)]
-    command: Commands,
-}
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -37,16 +29,27 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    let failure = arguments.command.failure();
-    let port = arguments.ui_port.unwrap_or(masq_ui_protocol::DEFAULT_PORT);
+    let port = match arguments.port() {
+        Ok(port) => port,
+        Err(error) => return failed(&error, 1),
+    };
+    let Some(command) = arguments.command else {
+        return match interactive::run(port) {
+            Ok(status) => ExitCode::from(status),
+            Err(error) => failed(&format!("{error:#}"), 1),
+        };
+    };
+    let failure = command.failure();
     let result = Session::one_shot(port)
         .map_err(anyhow::Error::from)
-        .and_then(|mut session| arguments.command.execute(&mut session));
+        .and_then(|mut session| command.execute(&mut session));
     match result {
         Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "masq: {error:#}");
-            ExitCode::from(failure)
-        }
+        Err(error) => failed(&format!("{error:#}"), failure),
     }
+}
+
+fn failed(error: &str, status: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "masq: {error}");
+    ExitCode::from(status)
 }

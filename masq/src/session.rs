@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::ask;
 use crate::client::{Client, Failure, Heard, Place};
+use crate::page;
 
 pub(crate) struct Session {
     client: Client,
@@ -66,7 +67,7 @@ impl Session {
     #[expect(clippy::unused_self, reason = "who prints has a session")]
     pub(crate) fn print(&mut self, page: &str) -> Result<()> {
         let mut out = io::stdout().lock();
-        match writeln!(out, "{}", page.trim_end()).and_then(|()| out.flush()) {
+        match writeln!(out, "{}", page::plain(page.trim_end())).and_then(|()| out.flush()) {
             // A reader that went away has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.context("cannot write to standard output"),
@@ -79,10 +80,16 @@ impl Session {
         self.print(&text)
     }
 
-    /// Asks the person for something that is not shown while typed.
+    /// What was given, or what the person types unseen.
     #[expect(clippy::unused_self, reason = "who asks has a session")]
-    pub(crate) fn ask_secret(&mut self, what: &str) -> Result<String> {
-        ask::secret(what)
+    pub(crate) fn secret(&mut self, given: Option<String>, what: &str) -> Result<String> {
+        given.map_or_else(|| ask::secret(what), Ok)
+    }
+
+    /// The same for something new, which is typed twice.
+    #[expect(clippy::unused_self, reason = "who asks has a session")]
+    pub(crate) fn new_secret(&mut self, given: Option<String>, what: &str) -> Result<String> {
+        given.map_or_else(|| ask::new_secret(what), Ok)
     }
 
     /// Asks the person for yes or no; no when nobody is there.
