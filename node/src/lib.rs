@@ -28,3 +28,4 @@ mod relay;
 pub mod serve;
 pub mod trouble;
 pub mod tun;
+pub mod ui;
