@@ -17,6 +17,7 @@ mod exit;
 pub mod geoip;
 #[cfg(target_os = "linux")]
 pub mod helper;
+pub mod insight;
 mod ledger;
 pub mod link;
 pub mod mesh;
