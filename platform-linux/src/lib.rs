@@ -17,6 +17,7 @@ pub mod firewall;
 pub mod guard;
 pub mod helper;
 pub mod helper_client;
+pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
 pub mod launcher;
