@@ -32,7 +32,7 @@ pub(super) fn save_identity(connection: &Connection, identity: &Identity) -> rus
         .map(drop)
 }
 
-fn port(connection: &Connection) -> rusqlite::Result<Option<u16>> {
+pub(super) fn port(connection: &Connection) -> rusqlite::Result<Option<u16>> {
     connection
         .query_row("SELECT number FROM port", [], |row| row.get(0))
         .optional()

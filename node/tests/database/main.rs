@@ -17,4 +17,5 @@ mod disk;
 mod identity;
 mod memory;
 mod refusal;
+mod secrets;
 mod support;
