@@ -10,12 +10,14 @@ pub mod app;
 pub mod captured;
 pub mod circuit;
 pub mod clock;
+pub mod daemon;
 pub mod database;
 pub mod entry;
 mod exit;
 pub mod geoip;
 #[cfg(target_os = "linux")]
 pub mod helper;
+pub mod insight;
 mod ledger;
 pub mod link;
 pub mod mesh;

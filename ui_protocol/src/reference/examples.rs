@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Example> {
     let mut examples = lifecycle();
     examples.extend(configuration());
     examples.extend(mesh());
+    examples.extend(super::insight::all());
     examples.extend(accounts());
     examples.extend(money());
     examples
@@ -246,6 +247,7 @@ fn accounts() -> Vec<Example> {
                 }),
                 consuming_derivation_path_opt: Some(text("m/44'/60'/0'/0/0")),
                 earning_derivation_path_opt: Some(text("m/44'/60'/0'/0/1")),
+                replace_wallets: true,
             },
         ),
         Example::of(
@@ -271,6 +273,7 @@ fn accounts() -> Vec<Example> {
                 consuming_private_key_opt: None,
                 earning_derivation_path_opt: None,
                 earning_address_opt: Some(text("0x0000000000000000000000000000000000000001")),
+                replace_wallets: true,
             },
         ),
         Example::of(ANSWER, RecoverWalletsResponse {}),
