@@ -26,6 +26,7 @@ pub mod neighborhood;
 pub mod neighbors;
 pub mod node;
 pub mod outside;
+pub mod ready;
 mod relay;
 pub mod serve;
 pub mod trouble;
