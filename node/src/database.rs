@@ -10,6 +10,7 @@
 mod error;
 mod folder;
 pub mod identity;
+pub mod money;
 mod password;
 mod queue;
 mod rows;
@@ -107,6 +108,11 @@ impl Store {
     /// The port that was kept.
     pub fn port(&self) -> Result<Option<u16>, StoreError> {
         self.writer.with(rows::port)
+    }
+
+    /// The descriptors of past neighbors that are written, the most useful first.
+    pub fn past_neighbors(&self) -> Result<Vec<String>, StoreError> {
+        self.writer.with(rows::past_neighbors)
     }
 
     /// Lets a change be written within two seconds. Never blocks on the disk.

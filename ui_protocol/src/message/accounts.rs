@@ -49,6 +49,9 @@ pub struct GenerateWalletsRequest {
     pub consuming_derivation_path_opt: Option<String>,
     /// Of BIP-32.
     pub earning_derivation_path_opt: Option<String>,
+    /// Whether wallets that are there already may go for ever; without it they stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace_wallets: bool,
 }
 
 /// What a new phrase shall be like.
@@ -95,6 +98,9 @@ pub struct RecoverWalletsRequest {
     pub earning_derivation_path_opt: Option<String>,
     /// The address itself.
     pub earning_address_opt: Option<String>,
+    /// Whether wallets that are there already may go for ever; without it they stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace_wallets: bool,
 }
 
 /// A phrase that exists.

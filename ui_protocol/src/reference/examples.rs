@@ -246,6 +246,7 @@ fn accounts() -> Vec<Example> {
                 }),
                 consuming_derivation_path_opt: Some(text("m/44'/60'/0'/0/0")),
                 earning_derivation_path_opt: Some(text("m/44'/60'/0'/0/1")),
+                replace_wallets: false,
             },
         ),
         Example::of(
@@ -271,6 +272,7 @@ fn accounts() -> Vec<Example> {
                 consuming_private_key_opt: None,
                 earning_derivation_path_opt: None,
                 earning_address_opt: Some(text("0x0000000000000000000000000000000000000001")),
+                replace_wallets: true,
             },
         ),
         Example::of(ANSWER, RecoverWalletsResponse {}),
