@@ -7,6 +7,7 @@
 //! seconds and in one transaction. A crash costs what has gathered since; the
 //! file is whole after any. What cannot be read is refused and left as it is.
 
+mod dump;
 mod error;
 mod folder;
 pub mod identity;
@@ -19,6 +20,7 @@ mod seal;
 mod settings;
 mod writer;
 
+pub use dump::dump;
 pub use error::StoreError;
 pub use masq_core::neighborhood::PastNeighbor;
 pub use password::PasswordError;
