@@ -108,7 +108,7 @@ impl Client {
 
     /// Waits, and listens meanwhile.
     pub(crate) fn wait(&mut self, time: Duration) -> Result<(), Failure> {
-        self.until(sleep(time))
+        self.until(async move { sleep(time).await })
     }
 
     /// Listens until something else is ready or the Daemon is gone.
