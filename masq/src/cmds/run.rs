@@ -76,8 +76,7 @@ impl Command for Run {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn find_node() -> Result<PathBuf> {
+pub(super) fn find_node() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find the own program")?;
     let beside = own.parent().map(|directory| directory.join("MASQNode"));
     let path = std::env::var_os("PATH").unwrap_or_default();

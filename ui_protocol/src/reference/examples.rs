@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Example> {
     let mut examples = lifecycle();
     examples.extend(configuration());
     examples.extend(mesh());
+    examples.extend(super::insight::all());
     examples.extend(accounts());
     examples.extend(money());
     examples
