@@ -29,3 +29,4 @@ pub mod replay;
 pub mod reputation;
 pub mod resume;
 pub mod route;
+pub mod wallet;

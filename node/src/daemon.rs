@@ -1,0 +1,5 @@
+//! `MASQNode --initialization`: the Daemon.
+//!
+//! [`core`] decides, without IO.
+
+pub mod core;
