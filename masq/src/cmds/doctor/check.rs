@@ -252,6 +252,7 @@ fn tool(name: &'static str, said: Option<&str>) -> Check {
     // Words that are numbers with dots, whatever else a tool says.
     let version = said
         .split_whitespace()
+        .filter_map(|word| word.rsplit('-').next())
         .map(|word| word.trim_matches(|letter: char| !letter.is_ascii_digit()))
         .find(|word| word.contains('.') && word.len() < 20)
         .unwrap_or("of unknown version");
