@@ -1,0 +1,10 @@
+//! The program `masq` as its users meet it, against a Daemon and a Node that are played.
+
+mod help;
+mod mock;
+mod one_shot;
+#[cfg(unix)]
+mod prompt;
+#[cfg(unix)]
+mod terminal;
+mod transcript;
