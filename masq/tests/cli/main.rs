@@ -1,6 +1,8 @@
 //! The program `masq` as its users meet it, against a Daemon and a Node that are played.
 
 mod help;
+#[cfg(target_os = "linux")]
+mod insight;
 mod mock;
 mod one_shot;
 #[cfg(unix)]
