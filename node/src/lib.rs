@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod database;
 pub mod entry;
 mod exit;
+pub mod gateway;
 pub mod geoip;
 #[cfg(target_os = "linux")]
 pub mod helper;
@@ -25,6 +26,7 @@ pub mod neighborhood;
 pub mod neighbors;
 pub mod node;
 pub mod outside;
+pub mod ready;
 mod relay;
 pub mod serve;
 pub mod trouble;

@@ -93,7 +93,10 @@ fn only_answer(mut actions: Vec<Does>, to: u64) -> Frame {
     assert_eq!(actions.len(), 1, "{actions:?}");
     match actions.remove(0) {
         Action::Send(client, frame) if client == to => frame,
-        other => panic!("{other:?}"),
+        other @ (Action::Send(..)
+        | Action::Broadcast { .. }
+        | Action::Launch { .. }
+        | Action::Kill { .. }) => panic!("{other:?}"),
     }
 }
 
