@@ -181,6 +181,7 @@ fn what_would_happen_follows_the_mesh_as_it_is() {
         let world = mesh(Duration::from_millis(5));
         let (_machine, entry) = world.machine_and_entry(0, 3);
         let mut ui = Ui::of(&entry);
+        sleep(Duration::from_millis(10)).await;
         let why = ui.why(about("www.example.org")).unwrap();
         assert!(why.carried);
         use WhyTopic::{Circuit, Dns, Exit, Owner, Rule, Way};
