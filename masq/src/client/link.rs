@@ -60,11 +60,14 @@ fn refused(port: u16, error: &Error) -> Failure {
         let reason = reason.trim_end().to_owned();
         return Failure::NotAdmitted { port, reason };
     }
-    let reason = match error {
-        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
-            format!("it does not speak {PROTOCOL}")
-        }
-        _ => error.to_string(),
+    let other_protocol = matches!(
+        error,
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))
+    );
+    let reason = if other_protocol {
+        format!("it does not speak {PROTOCOL}")
+    } else {
+        error.to_string()
     };
     Failure::Foreign { port, reason }
 }

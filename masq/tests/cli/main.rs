@@ -1,5 +1,8 @@
 //! The program `masq` as its users meet it, against a Daemon and a Node that are played.
 
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test says so by failing")]
+
 mod help;
 #[cfg(target_os = "linux")]
 mod insight;
