@@ -61,13 +61,13 @@ impl Way {
 
 pub struct Entry<L: Link, O: Outside> {
     services: Rc<Services<L, O>>,
-    way: Way,
+    way: Cell<Way>,
     directory: Rc<RefCell<Directory>>,
     dns: RefCell<EntryDns>,
     log: FlowLog,
     /// What this machine's own sockets may reach for its own apps.
     direct_policy: ExitPolicy,
-    exit_countries: ExitCountries,
+    exit_countries: RefCell<ExitCountries>,
     owners: Rc<dyn record::Owners>,
     next: Cell<u64>,
     live: Live,
@@ -81,7 +81,7 @@ pub struct Entry<L: Link, O: Outside> {
 impl<L: Link, O: Outside> std::fmt::Debug for Entry<L, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry")
-            .field("way", &self.way)
+            .field("way", &self.way.get())
             .field("flows", &self.next.get())
             .finish_non_exhaustive()
     }
@@ -113,12 +113,12 @@ impl<L: Link, O: Outside> Entry<L, O> {
     pub fn new(parts: Parts<L, O>) -> Rc<Self> {
         Rc::new(Self {
             services: parts.services,
-            way: parts.way,
+            way: Cell::new(parts.way),
             directory: parts.directory,
             dns: RefCell::new(parts.dns),
             log: parts.log,
             direct_policy: parts.direct_policy,
-            exit_countries: parts.exit_countries,
+            exit_countries: RefCell::new(parts.exit_countries),
             owners: parts.owners,
             next: Cell::new(1),
             live: Live::default(),
@@ -198,7 +198,20 @@ impl<L: Link, O: Outside> Entry<L, O> {
     }
 
     pub fn way(&self) -> Way {
-        self.way
+        self.way.get()
+    }
+
+    /// Over how many Nodes new flows go; without a mesh they go over none.
+    pub fn set_hops(&self, hops: u8) {
+        match self.way.get() {
+            Way::Direct => {}
+            Way::Mesh { .. } => self.way.set(Way::Mesh { hops }),
+        }
+    }
+
+    /// Where new flows leave the mesh.
+    pub fn set_exit_countries(&self, countries: ExitCountries) {
+        *self.exit_countries.borrow_mut() = countries;
     }
 
     /// What the resolver of the apps would do with a name.
@@ -214,7 +227,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
     ) -> Result<Vec<NodeId>, RouteError> {
         let request = RouteRequest {
             hops,
-            countries: self.exit_countries.clone(),
+            countries: self.exit_countries.borrow().clone(),
             host: name,
             unix_time: Some(self.services.unix_time()),
             ..RouteRequest::default()
@@ -237,7 +250,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     /// Whether a circuit opens all the way to an exit now.
     pub async fn probe(&self) -> Result<(), Failure> {
-        match self.way {
+        match self.way.get() {
             Way::Direct => Ok(()),
             Way::Mesh { hops } => circuit::probe(self, hops).await,
         }
@@ -259,7 +272,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
             }
         };
         flow.named(&target.destination);
-        let end = match self.way {
+        let end = match self.way.get() {
             // In boxes, so that a flow pays for its own way only.
             Way::Direct => Box::pin(direct::tcp(&self, &app, &flow, &target.destination)).await,
             Way::Mesh { hops } => {
@@ -287,7 +300,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
     ) -> Rc<Flow> {
         let id = self.next.replace(self.next.get() + 1);
         let flow = Rc::new(Flow::new(id, kind, source, destination, self.clock));
-        flow.ruled(self.way.name());
+        flow.ruled(self.way.get().name());
         self.live.insert(flow.clone(), closer);
         let look_up = self.owners.owner(kind, source, destination);
         let (found, log) = (flow.clone(), self.log.clone());

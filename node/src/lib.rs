@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod database;
 pub mod entry;
 mod exit;
+pub mod gateway;
 pub mod geoip;
 #[cfg(target_os = "linux")]
 pub mod helper;

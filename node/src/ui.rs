@@ -164,7 +164,7 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
         let _ = stream.set_nodelay(true);
         let refusal = if connections.len() >= MAX_CONNECTIONS {
             Some(connection::Refusal::Full)
-        } else if !admitted(&shared.admission, &stream) {
+        } else if !admitted(&shared.admission, &stream).await {
             Some(connection::Refusal::Stranger)
         } else {
             None
@@ -187,9 +187,10 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
 }
 
 /// Decided before a byte of it is read.
-fn admitted(admission: &Admission, stream: &TcpStream) -> bool {
-    match (stream.local_addr(), stream.peer_addr()) {
-        (Ok(own), Ok(peer)) => admission::owner(own, peer).is_some_and(|uid| admission.admits(uid)),
-        _ => false,
-    }
+async fn admitted(admission: &Admission, stream: &TcpStream) -> bool {
+    let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
+        return false;
+    };
+    let owner = admission::owner(own, peer).await;
+    owner.is_some_and(|uid| admission.admits(uid))
 }

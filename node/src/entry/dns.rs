@@ -151,7 +151,7 @@ async fn resolve<L: Link, O: Outside>(
         if local {
             return ask_local(entry, question).await;
         }
-        match entry.way {
+        match entry.way.get() {
             Way::Direct => ask_direct(entry, question).await,
             Way::Mesh { hops } => ask_exits(entry, &flow, question, hops).await,
         }

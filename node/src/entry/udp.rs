@@ -36,7 +36,7 @@ pub(super) async fn run<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut app: A
     let end = match entry.target(tuple.destination) {
         Ok(target) => {
             flow.named(&target.destination);
-            match entry.way {
+            match entry.way.get() {
                 Way::Direct => direct(entry, &mut app, &flow, &target.destination).await,
                 Way::Mesh { hops } => {
                     over_mesh(entry, &mut app, &flow, &target.destination, hops).await

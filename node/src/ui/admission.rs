@@ -36,37 +36,58 @@ pub fn offers_protocol(header: &str) -> bool {
     header.split(',').any(|offer| offer.trim() == PROTOCOL)
 }
 
-/// Tables of the kernel in which the other end of a connection may stand.
-#[cfg(target_os = "linux")]
-const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
-/// The table may change while it is read, and skip a line then.
-#[cfg(target_os = "linux")]
-const READS: usize = 3;
-
 /// Who owns the socket at the other end of a connection of this machine.
+///
+/// The table can be long, and the kernel takes its time to write it: other
+/// tasks run between its parts.
 #[cfg(target_os = "linux")]
-pub fn owner(own: SocketAddr, peer: SocketAddr) -> Option<u32> {
-    let read = |path: &&str| {
-        let table = std::fs::read_to_string(path).ok()?;
-        owner_in(&table, own, peer)
-    };
-    (0..READS).find_map(|_| TABLES.iter().find_map(read))
+pub async fn owner(own: SocketAddr, peer: SocketAddr) -> Option<u32> {
+    const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
+    // The table may change while it is read, and skip a line then.
+    for path in [TABLES, TABLES].concat() {
+        let found = search(path, own, peer).await;
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[cfg(target_os = "linux")]
+async fn search(path: &str, own: SocketAddr, peer: SocketAddr) -> Option<u32> {
+    use std::io::Read;
+    let mut table = std::fs::File::open(path).ok()?;
+    let (mut part, mut text) = ([0; 4 << 10], String::new());
+    loop {
+        let count = table.read(&mut part).ok()?;
+        if count == 0 {
+            return None;
+        }
+        text.push_str(str::from_utf8(&part[..count]).ok()?);
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        if let Some(uid) = owner_in(&text[..whole], own, peer) {
+            return Some(uid);
+        }
+        text.drain(..whole);
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Not known here yet, so that nobody is admitted.
 #[cfg(not(target_os = "linux"))]
-pub fn owner(_own: SocketAddr, _peer: SocketAddr) -> Option<u32> {
+#[expect(clippy::unused_async, reason = "it waits on other systems")]
+pub async fn owner(_own: SocketAddr, _peer: SocketAddr) -> Option<u32> {
     None
 }
 
-/// The owner that a table of the kernel gives for the socket with the local
-/// address `peer` and the remote address `own`.
+/// The owner that lines of a table of the kernel give for the socket with the
+/// local address `peer` and the remote address `own`.
 ///
 /// Only a connection that is established counts: the kernel shows a socket
 /// that its owner has closed as one of root.
-pub fn owner_in(table: &str, own: SocketAddr, peer: SocketAddr) -> Option<u32> {
+pub fn owner_in(lines: &str, own: SocketAddr, peer: SocketAddr) -> Option<u32> {
     const ESTABLISHED: &str = "01";
-    table.lines().skip(1).find_map(|line| {
+    lines.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_ascii_whitespace().take(10).collect();
         let [_, local, remote, state, _, _, _, uid, _, inode] = fields[..] else {
             return None;
