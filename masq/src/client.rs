@@ -79,11 +79,14 @@ impl Client {
         self.runtime.block_on(async {
             engine.machine.open();
             loop {
-                match engine.step().await? {
-                    Event::Connected(Place::Daemon) => return Ok(()),
-                    Event::Unreachable(Place::Daemon, failure) => return Err(failure),
-                    other => engine.note(other),
+                let event = engine.step().await?;
+                if event == Event::Connected(Place::Daemon) {
+                    return Ok(());
                 }
+                if let Event::Unreachable(Place::Daemon, failure) = event {
+                    return Err(failure);
+                }
+                engine.note(event);
             }
         })
     }
@@ -105,7 +108,7 @@ impl Client {
 
     /// Waits, and listens meanwhile.
     pub(crate) fn wait(&mut self, time: Duration) -> Result<(), Failure> {
-        self.until(sleep(time))
+        self.until(async move { sleep(time).await })
     }
 
     /// Listens until something else is ready or the Daemon is gone.
@@ -120,9 +123,12 @@ impl Client {
                 tokio::select! {
                     biased;
                     result = &mut other => return Ok(result),
-                    event = engine.step() => match event? {
-                        Event::Gone(Place::Daemon) => return Err(Failure::Gone(Place::Daemon)),
-                        event => engine.note(event),
+                    event = engine.step() => {
+                        let event = event?;
+                        if event == Event::Gone(Place::Daemon) {
+                            return Err(Failure::Gone(Place::Daemon));
+                        }
+                        engine.note(event);
                     }
                 }
             }
@@ -148,9 +154,13 @@ impl Client {
 impl Engine {
     async fn settled(&mut self, wanted: Ticket) -> Result<Frame, Failure> {
         loop {
-            match self.step().await? {
-                Event::Settled(ticket, outcome) if ticket == wanted => return outcome,
-                other => self.note(other),
+            let event = self.step().await?;
+            if let Event::Settled(ticket, outcome) = event {
+                if ticket == wanted {
+                    return outcome;
+                }
+            } else {
+                self.note(event);
             }
         }
     }

@@ -49,10 +49,15 @@ pub(crate) fn run(port: u16) -> Result<u8> {
         match session.until(lines.next()) {
             Ok(Read::Line(line)) => {
                 if order(&line, &mut session, &mut lines)? == After::End {
+                    lines.finish();
                     return Ok(0);
                 }
             }
-            Ok(Read::End) | Err(Failure::Interrupted) => {
+            Ok(Read::End) => {
+                lines.finish();
+                return terminated(at_terminal).map(|()| 0);
+            }
+            Err(Failure::Interrupted) => {
                 saved.restore();
                 return terminated(at_terminal).map(|()| 0);
             }

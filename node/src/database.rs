@@ -7,9 +7,11 @@
 //! seconds and in one transaction. A crash costs what has gathered since; the
 //! file is whole after any. What cannot be read is refused and left as it is.
 
+mod dump;
 mod error;
 mod folder;
 pub mod identity;
+pub mod money;
 mod password;
 mod queue;
 mod rows;
@@ -18,6 +20,7 @@ mod seal;
 mod settings;
 mod writer;
 
+pub use dump::dump;
 pub use error::StoreError;
 pub use masq_core::neighborhood::PastNeighbor;
 pub use password::PasswordError;
@@ -107,6 +110,11 @@ impl Store {
     /// The port that was kept.
     pub fn port(&self) -> Result<Option<u16>, StoreError> {
         self.writer.with(rows::port)
+    }
+
+    /// The descriptors of past neighbors that are written, the most useful first.
+    pub fn past_neighbors(&self) -> Result<Vec<String>, StoreError> {
+        self.writer.with(rows::past_neighbors)
     }
 
     /// Lets a change be written within two seconds. Never blocks on the disk.

@@ -28,6 +28,11 @@ pub(crate) enum Failure {
         Only root and the user whom the Daemon was started for may give orders."
     )]
     NotAdmitted { port: u16, reason: String },
+    #[error(
+        "what answers on 127.0.0.1:{port} is no Daemon: {reason}\n  \
+        Name the Daemon's port with --ui-port."
+    )]
+    Foreign { port: u16, reason: String },
     #[error("the {} ended the connection", match .0 { Place::Daemon => "Daemon", Place::Node => "Node" })]
     Gone(Place),
     #[error("no answer to {opcode} within {} s (Code {})", .limit.as_secs(), Code::TIMEOUT)]

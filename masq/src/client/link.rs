@@ -53,18 +53,21 @@ pub(super) async fn open(place: Place, port: u16) -> Result<super::Socket, Failu
 }
 
 fn refused(port: u16, error: &Error) -> Failure {
-    let reason = match error {
-        Error::Http(response) => {
-            let body = response.body().as_deref().unwrap_or_default();
-            let said = String::from_utf8_lossy(body);
-            format!("{} {}", response.status(), said.trim())
-                .trim_end()
-                .to_owned()
-        }
-        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => {
-            format!("it does not speak {PROTOCOL}")
-        }
-        other => other.to_string(),
+    if let Error::Http(response) = error {
+        let body = response.body().as_deref().unwrap_or_default();
+        let said = String::from_utf8_lossy(body);
+        let reason = format!("{} {said}", response.status());
+        let reason = reason.trim_end().to_owned();
+        return Failure::NotAdmitted { port, reason };
+    }
+    let other_protocol = matches!(
+        error,
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))
+    );
+    let reason = if other_protocol {
+        format!("it does not speak {PROTOCOL}")
+    } else {
+        error.to_string()
     };
-    Failure::NotAdmitted { port, reason }
+    Failure::Foreign { port, reason }
 }

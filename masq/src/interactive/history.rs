@@ -48,7 +48,7 @@ pub(super) fn keep(line: &str) -> Keep {
     if secret || SECRET_NAMES.iter().any(|name| lower.contains(name)) {
         return Keep::Nowhere;
     }
-    if Line::command().find_subcommand(first).is_some() {
+    if first == "help" || Line::command().find_subcommand(first).is_some() {
         Keep::InFile
     } else {
         Keep::InMemory

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 use rustyline::config::Configurer;
@@ -35,6 +35,7 @@ enum Wish {
 pub(super) struct Lines {
     wishes: SyncSender<Wish>,
     read: mpsc::Receiver<Read>,
+    reader: JoinHandle<()>,
 }
 
 impl Lines {
@@ -89,7 +90,7 @@ impl Lines {
     fn start(mut reader: impl FnMut(Wish) -> Option<Read> + Send + 'static) -> Lines {
         let (wishes, wished): (SyncSender<Wish>, Receiver<Wish>) = sync_channel(4);
         let (write, read) = mpsc::channel(1);
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for wish in wished {
                 if let Some(read) = reader(wish)
                     && write.blocking_send(read).is_err()
@@ -98,7 +99,18 @@ impl Lines {
                 }
             }
         });
-        Lines { wishes, read }
+        Lines {
+            wishes,
+            read,
+            reader,
+        }
+    }
+
+    /// Waits until what shall be remembered is, when no line is awaited.
+    pub(super) fn finish(self) {
+        drop(self.wishes);
+        // A reader that panicked has nothing more to remember.
+        let _ = self.reader.join();
     }
 
     /// The next line is wanted.

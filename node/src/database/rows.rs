@@ -71,6 +71,14 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
     })
 }
 
+/// The descriptors of past neighbors, the most useful first.
+pub(super) fn past_neighbors(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let query = "SELECT descriptor FROM neighbor ORDER BY guard DESC, last_seen_unix DESC, id";
+    let mut statement = connection.prepare(query)?;
+    let found = statement.query_map([], |row| row.get(0))?;
+    found.collect()
+}
+
 /// Writes all that waits, or nothing.
 pub(super) fn write(connection: &mut Connection, pending: &Pending) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;

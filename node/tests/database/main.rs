@@ -14,6 +14,7 @@
 
 mod crash;
 mod disk;
+mod dump;
 mod identity;
 mod memory;
 mod refusal;
