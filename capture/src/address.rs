@@ -72,6 +72,23 @@ impl Network {
         }
     }
 
+    pub fn contains(self, address: IpAddr) -> bool {
+        // A shift by the whole width leaves nothing to compare.
+        match (self.address, address) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let rest = 32_u32.saturating_sub(self.prefix.into());
+                let differing = network.to_bits() ^ address.to_bits();
+                differing.checked_shr(rest).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let rest = 128_u32.saturating_sub(self.prefix.into());
+                let differing = network.to_bits() ^ address.to_bits();
+                differing.checked_shr(rest).unwrap_or(0) == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+
     pub fn family(self) -> Family {
         match self.address {
             IpAddr::V4(_) => Family::V4,
@@ -138,6 +155,29 @@ pub const LINK: [Network; 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_contains_its_addresses_and_no_others() {
+        let cases = [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.0", false),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("1.2.3.4/32", "1.2.3.4", true),
+            ("1.2.3.4/32", "1.2.3.5", false),
+            ("fd00::/8", "fdff::1", true),
+            ("fd00::/8", "2001:db8::1", false),
+            ("::/0", "2001:db8::1", true),
+            ("::/0", "1.2.3.4", false),
+        ];
+        for (network, address, within) in cases {
+            let parsed: Network = network.parse().unwrap();
+            assert_eq!(
+                parsed.contains(address.parse().unwrap()),
+                within,
+                "{network} {address}"
+            );
+        }
+    }
 
     #[test]
     fn networks_are_read_and_written() {

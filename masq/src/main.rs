@@ -1,42 +1,55 @@
 //! `masq`: the command line.
 //!
-//! `run`, `repair` and `status` stand here; all work without a Daemon.
+//! One command of a shell, or many at a prompt. `run`, `repair` and `status` work without a
+//! Daemon; the others ask it, and the Node through it.
 #![forbid(unsafe_code)]
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
+mod arguments;
+mod ask;
+mod client;
 mod cmds;
+mod interactive;
+mod page;
+mod session;
 
-/// Carries the traffic of programs over the MASQ network.
-#[derive(Debug, Parser)]
-#[command(name = "masq", version, about, disable_help_subcommand = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Commands,
-}
-
-#[derive(Debug, Subcommand)]
-enum Commands {
-    Run(cmds::run::Run),
-    Repair(cmds::repair::Repair),
-    Status(cmds::status::Status),
-}
+use arguments::Arguments;
+use cmds::Command;
+use session::Session;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let (result, failure) = match arguments.command {
-        Commands::Run(run) => (run.execute(), cmds::run::OWN_FAILURE),
-        Commands::Repair(repair) => (repair.execute(), 1),
-        Commands::Status(status) => (status.execute(), 1),
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
     };
+    let port = match arguments.port() {
+        Ok(port) => port,
+        Err(error) => return failed(&error, 1),
+    };
+    let Some(command) = arguments.command else {
+        return match interactive::run(port) {
+            Ok(status) => ExitCode::from(status),
+            Err(error) => failed(&format!("{error:#}"), 1),
+        };
+    };
+    let failure = command.failure();
+    let result = Session::one_shot(port)
+        .map_err(anyhow::Error::from)
+        .and_then(|mut session| command.execute(&mut session));
     match result {
         Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "masq: {error:#}");
-            ExitCode::from(failure)
-        }
+        Err(error) => failed(&format!("{error:#}"), failure),
     }
+}
+
+fn failed(error: &str, status: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "masq: {error}");
+    ExitCode::from(status)
 }

@@ -197,6 +197,14 @@ impl AppTcp {
         self.tuple
     }
 
+    pub fn closer(&self) -> Closer {
+        Closer {
+            apps: self.apps.clone(),
+            flow: self.flow,
+            protocol: Protocol::Tcp,
+        }
+    }
+
     pub fn accept(&self) {
         let now = self.apps.now();
         self.apps.with(|stack| stack.tcp_accept(self.flow, now));
@@ -324,6 +332,39 @@ impl AppTcp {
     }
 }
 
+/// Ends a flow from outside the task that carries it, as if the app had.
+#[derive(Clone, Debug)]
+pub struct Closer {
+    apps: Rc<Apps>,
+    flow: FlowId,
+    protocol: Protocol,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    Tcp,
+    Udp,
+}
+
+impl Closer {
+    /// The app gets a reset or its like at once; the task hears that the app is gone.
+    pub fn close(&self) {
+        let (apps, now) = (&self.apps, self.apps.now());
+        match self.protocol {
+            Protocol::Tcp => {
+                apps.with(|stack| stack.tcp_refuse(self.flow, Refusal::Reset, now));
+                apps.wake(self.flow, true, true);
+                apps.reset(self.flow);
+            }
+            Protocol::Udp => {
+                apps.with(|stack| stack.udp_refuse(self.flow, Refusal::PortUnreachable, now));
+                apps.udp.borrow_mut().remove(&self.flow);
+            }
+        }
+        apps.touch();
+    }
+}
+
 impl Drop for AppTcp {
     fn drop(&mut self) {
         if !self.over.get() {
@@ -345,6 +386,14 @@ pub struct AppUdp {
 impl AppUdp {
     pub fn tuple(&self) -> FiveTuple {
         self.tuple
+    }
+
+    pub fn closer(&self) -> Closer {
+        Closer {
+            apps: self.apps.clone(),
+            flow: self.flow,
+            protocol: Protocol::Udp,
+        }
     }
 
     /// The app's next datagram; `None` once the flow was idle for too long.

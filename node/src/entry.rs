@@ -1,20 +1,22 @@
 //! Where the flows of this machine's apps begin: each gets a destination, a
 //! way to it, and an end that the app understands.
 
-use crate::app::{AppTcp, Arrival};
+use crate::app::{AppTcp, Arrival, Closer};
 use crate::link::Link;
 use crate::outside::Outside;
 use crate::serve::Services;
 use crate::trouble::Troubles;
-use masq_core::config::ExitCountries;
-use masq_core::destination::Destination;
+use live::Live;
+use masq_core::config::{CountryCode, ExitCountries};
+use masq_core::destination::{Destination, HostName};
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::{Code, Failure};
 use masq_core::fake_ip::{self, FakeIps};
 use masq_core::identity::NodeId;
 use masq_core::names::EntryDns;
-use record::{Flow, FlowLog, Kind};
+use masq_core::route::{self, RouteError, RouteRequest};
+use record::{Flow, FlowLog, Kind, Look};
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -28,7 +30,9 @@ mod direct;
 mod dns;
 mod echo;
 mod ending;
+mod live;
 mod over_mesh;
+mod pace;
 pub mod record;
 mod udp;
 
@@ -45,17 +49,28 @@ pub enum Way {
     Mesh { hops: u8 },
 }
 
+impl Way {
+    /// The name of what decides where no rule does.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Direct => "direct",
+            Way::Mesh { .. } => "mesh",
+        }
+    }
+}
+
 pub struct Entry<L: Link, O: Outside> {
     services: Rc<Services<L, O>>,
-    way: Way,
+    way: Cell<Way>,
     directory: Rc<RefCell<Directory>>,
     dns: RefCell<EntryDns>,
     log: FlowLog,
     /// What this machine's own sockets may reach for its own apps.
     direct_policy: ExitPolicy,
-    exit_countries: ExitCountries,
+    exit_countries: RefCell<ExitCountries>,
     owners: Rc<dyn record::Owners>,
     next: Cell<u64>,
+    live: Live,
     /// Echo requests that wait for a reply.
     echoes: Cell<usize>,
     /// DNS questions over UDP that wait for an answer.
@@ -66,7 +81,7 @@ pub struct Entry<L: Link, O: Outside> {
 impl<L: Link, O: Outside> std::fmt::Debug for Entry<L, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry")
-            .field("way", &self.way)
+            .field("way", &self.way.get())
             .field("flows", &self.next.get())
             .finish_non_exhaustive()
     }
@@ -98,14 +113,15 @@ impl<L: Link, O: Outside> Entry<L, O> {
     pub fn new(parts: Parts<L, O>) -> Rc<Self> {
         Rc::new(Self {
             services: parts.services,
-            way: parts.way,
+            way: Cell::new(parts.way),
             directory: parts.directory,
             dns: RefCell::new(parts.dns),
             log: parts.log,
             direct_policy: parts.direct_policy,
-            exit_countries: parts.exit_countries,
+            exit_countries: RefCell::new(parts.exit_countries),
             owners: parts.owners,
             next: Cell::new(1),
+            live: Live::default(),
             echoes: Cell::new(0),
             questions: Cell::new(0),
             clock: parts.clock,
@@ -159,6 +175,74 @@ impl<L: Link, O: Outside> Entry<L, O> {
         f(&mut self.directory.borrow_mut())
     }
 
+    /// How many flows there are, and the newest of them, newest first.
+    pub fn flows(&self, at_most: usize) -> (usize, Vec<Look>) {
+        self.live.newest(at_most, self.now())
+    }
+
+    pub fn flow(&self, id: u64) -> Option<Look> {
+        self.live.look(id, self.now())
+    }
+
+    /// Ends a flow as if its app had; whether there is one that can be.
+    pub fn close_flow(&self, id: u64) -> bool {
+        self.live.close(id)
+    }
+
+    /// Looks at the counters of all flows now and then, so that rates can be told.
+    pub async fn keep_pace(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(pace::EVERY).await;
+            self.live.tick(self.now());
+        }
+    }
+
+    pub fn way(&self) -> Way {
+        self.way.get()
+    }
+
+    /// Over how many Nodes new flows go; without a mesh they go over none.
+    pub fn set_hops(&self, hops: u8) {
+        match self.way.get() {
+            Way::Direct => {}
+            Way::Mesh { .. } => self.way.set(Way::Mesh { hops }),
+        }
+    }
+
+    /// Where new flows leave the mesh.
+    pub fn set_exit_countries(&self, countries: ExitCountries) {
+        *self.exit_countries.borrow_mut() = countries;
+    }
+
+    /// What the resolver of the apps would do with a name.
+    pub fn dns_outlook(&self, name: &str) -> masq_core::names::Outlook {
+        self.dns.borrow().outlook(name)
+    }
+
+    /// A route that a flow to there could take now.
+    pub fn example_route(
+        &self,
+        hops: u8,
+        name: Option<HostName>,
+    ) -> Result<Vec<NodeId>, RouteError> {
+        let request = RouteRequest {
+            hops,
+            countries: self.exit_countries.borrow().clone(),
+            host: name,
+            unix_time: Some(self.services.unix_time()),
+            ..RouteRequest::default()
+        };
+        let directory = self.directory.borrow();
+        let route = route::choose(&directory, &request, self.now(), &mut rand::rng())?;
+        Ok(route.into_iter().map(|hop| hop.id).collect())
+    }
+
+    /// The country that a Node says it is in.
+    pub fn country_of(&self, node: &NodeId) -> Option<CountryCode> {
+        let directory = self.directory.borrow();
+        Some(directory.record(node)?.country())
+    }
+
     /// The Node ends: so do the flows, and their records say why.
     pub fn close(&self) {
         self.log.close();
@@ -166,7 +250,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     /// Whether a circuit opens all the way to an exit now.
     pub async fn probe(&self) -> Result<(), Failure> {
-        match self.way {
+        match self.way.get() {
             Way::Direct => Ok(()),
             Way::Mesh { hops } => circuit::probe(self, hops).await,
         }
@@ -178,16 +262,17 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     async fn tcp(self: Rc<Self>, app: AppTcp) {
         let tuple = app.tuple();
-        let flow = self.begin(Kind::Tcp, tuple.source, tuple.destination);
+        let ends = (tuple.source, tuple.destination);
+        let flow = self.begin(Kind::Tcp, ends, Some(app.closer()));
         let target = match self.target(tuple.destination) {
             Ok(target) => target,
             Err(failure) => {
                 app.refuse(ending::refusal(&failure));
-                return self.log.ended(flow, Err(failure));
+                return self.ended(flow, Err(failure));
             }
         };
         flow.named(&target.destination);
-        let end = match self.way {
+        let end = match self.way.get() {
             // In boxes, so that a flow pays for its own way only.
             Way::Direct => Box::pin(direct::tcp(&self, &app, &flow, &target.destination)).await,
             Way::Mesh { hops } => {
@@ -202,14 +287,21 @@ impl<L: Link, O: Outside> Entry<L, O> {
             }
         };
         drop(app);
-        self.log.ended(flow, end);
+        self.ended(flow, end);
     }
 
     /// A flow's record from its first packet on; its owner is looked up
     /// meanwhile.
-    fn begin(&self, kind: Kind, source: SocketAddr, destination: SocketAddr) -> Rc<Flow> {
+    fn begin(
+        &self,
+        kind: Kind,
+        (source, destination): (SocketAddr, SocketAddr),
+        closer: Option<Closer>,
+    ) -> Rc<Flow> {
         let id = self.next.replace(self.next.get() + 1);
         let flow = Rc::new(Flow::new(id, kind, source, destination, self.clock));
+        flow.ruled(self.way.get().name());
+        self.live.insert(flow.clone(), closer);
         let look_up = self.owners.owner(kind, source, destination);
         let (found, log) = (flow.clone(), self.log.clone());
         spawn_local(async move {
@@ -217,6 +309,16 @@ impl<L: Link, O: Outside> Entry<L, O> {
             log.owned(&found, app);
         });
         flow
+    }
+
+    fn ended(&self, flow: Rc<Flow>, end: Result<(), Failure>) {
+        self.live.remove(flow.id());
+        let end = if flow.is_closed() {
+            Err(Code::Aborted.into())
+        } else {
+            end
+        };
+        self.log.ended(flow, end);
     }
 
     /// What an address that an app used stands for. A fake one is held for as

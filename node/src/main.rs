@@ -7,7 +7,7 @@ use clap::Parser;
 use masq_core::config::{LogLevel, NodeConfig};
 use masq_core::descriptor::Descriptor;
 use masq_core::record::{Content, NodeRecord, Roles};
-use masq_node::{clock, database};
+use masq_node::{clock, daemon, database};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +44,18 @@ struct Arguments {
     #[arg(long, value_name = "NUMBER", requires = "config_file")]
     tun_fd: Option<i32>,
 
+    /// Be the Daemon: serve user interfaces, and start the Node when one asks
+    #[arg(long, conflicts_with_all = ["config_file", "new_identity"])]
+    initialization: bool,
+
+    /// The port for user interfaces
+    #[arg(long, value_name = "PORT")]
+    ui_port: Option<u16>,
+
+    /// Be the launcher of the Daemon that started this process
+    #[arg(long, hide = true)]
+    launcher: bool,
+
     /// Be the capture helper of the Node that started this process
     #[arg(long, hide = true)]
     capture_helper: bool,
@@ -61,6 +73,9 @@ fn main() -> ExitCode {
     if let Some(folder) = &arguments.capture_guard {
         return start::capture_guard(folder);
     }
+    if arguments.launcher {
+        return daemon::launcher();
+    }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -71,6 +86,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.initialization {
+        log_to_stderr(LogLevel::Info);
+        return daemon::run(daemon::Options {
+            ui_port: arguments.ui_port,
+            data_directory: None,
+        });
+    }
     if let Some(folder) = &arguments.new_identity {
         let identity = database::identity::create(folder, clock::unix_seconds())?;
         say(&identity.id().to_string());

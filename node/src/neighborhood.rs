@@ -122,6 +122,11 @@ impl<L: Link, O: Outside, D: Dial<L>> Shell<L, O, D> {
         self.changes.subscribe()
     }
 
+    /// Something outside changed that decides whether there is a route.
+    pub fn look_again(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
     /// Looks at the core.
     pub fn with_core<R>(&self, look: impl FnOnce(&Neighborhood, Now) -> R) -> R {
         look(&self.core.borrow(), (self.clock)())

@@ -162,6 +162,7 @@ where
             &capture,
         )?;
         names = Some(entry.clone());
+        spawn_local(entry.clone().keep_pace());
         spawn_local(keep_names(entry.clone(), data_directory.join(NAMES_FILE)));
         if shell.is_none() {
             spawn_local(follow_links(entry.clone(), mesh.clone()));

@@ -1,5 +1,6 @@
 //! Linux: the TUN, routes, firewall and control group of the capture helper,
-//! owners of flows, privileges of the Node and the namespaces of `masq run`.
+//! owners of flows, privileges of the Node, the namespaces of `masq run`, the
+//! launcher and the confinement of the Daemon.
 //!
 //! What is changed, and why, is decided in `masq_capture::plan`; here it is
 //! carried out. All `unsafe` code stands in `sys`.
@@ -16,12 +17,15 @@ pub mod firewall;
 pub mod guard;
 pub mod helper;
 pub mod helper_client;
+pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
+pub mod launcher;
 mod netlink;
 pub mod owner;
 pub mod privileges;
 pub mod process;
+pub mod seccomp;
 pub mod supervise;
 #[expect(
     unsafe_code,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use masq_capture::{CaptureError, FailureCode};
+use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, chdir, setgroups, setresgid, setresuid};
 
@@ -19,11 +20,14 @@ pub fn drop_privileges(uid: u32, gid: u32, home: &Path) -> Result<(), CaptureErr
         return Err(CaptureError::new(FailureCode::Configuration, text));
     }
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    let with_parent = prctl::get_pdeathsig().map_err(|error| failed("get pdeathsig", error))?;
     setgroups(&[]).map_err(|error| failed("setgroups", error))?;
     setresgid(gid, gid, gid).map_err(|error| failed("setresgid", error))?;
     setresuid(uid, uid, uid).map_err(|error| failed("setresuid", error))?;
-    nix::sys::prctl::set_no_new_privs().map_err(|error| failed("set no_new_privs", error))?;
-    nix::sys::prctl::set_dumpable(false).map_err(|error| failed("set not dumpable", error))?;
+    // The kernel forgets it with the user.
+    prctl::set_pdeathsig(with_parent).map_err(|error| failed("set pdeathsig", error))?;
+    prctl::set_no_new_privs().map_err(|error| failed("set no_new_privs", error))?;
+    prctl::set_dumpable(false).map_err(|error| failed("set not dumpable", error))?;
     if chdir(home).is_err() {
         chdir("/").map_err(|error| failed("chdir", error))?;
     }

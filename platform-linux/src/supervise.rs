@@ -301,7 +301,7 @@ fn spawn(program: &Path, tun: OwnedFd, config_file: Option<&Path>) -> io::Result
 }
 
 /// A copy whose number none of the handed ones takes.
-fn above(descriptor: &impl AsFd) -> io::Result<OwnedFd> {
+pub(crate) fn above(descriptor: &impl AsFd) -> io::Result<OwnedFd> {
     let number = fcntl(descriptor, FcntlArg::F_DUPFD_CLOEXEC(10))?;
     Ok(sys::own(number))
 }

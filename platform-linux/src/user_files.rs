@@ -14,6 +14,11 @@ pub fn is_root() -> bool {
     Uid::effective().is_root()
 }
 
+/// The user that this process works as.
+pub fn user() -> u32 {
+    Uid::effective().as_raw()
+}
+
 /// Makes a folder that only this user can enter. One that is there stays as it
 /// is: what stands in it may not be the Node's to give away.
 pub fn make_directory(path: &Path, uid: u32, gid: u32) -> io::Result<()> {

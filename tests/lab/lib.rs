@@ -17,6 +17,7 @@
 pub mod authority;
 pub mod bench;
 pub mod content;
+pub mod control;
 pub mod demo;
 pub mod flow_log;
 pub mod host;
@@ -33,6 +34,7 @@ pub mod swarm;
 pub mod wait;
 pub mod wire;
 
+pub use control::Control;
 pub use host::Host;
 pub use lab::Lab;
 pub use mesh::{Mesh, MeshPlan};

@@ -11,6 +11,7 @@
 #![expect(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod capture;
+mod control;
 mod crash;
 mod endings;
 mod exits;

@@ -9,12 +9,14 @@ use serde::de::DeserializeOwned;
 
 mod accounts;
 mod configuration;
+mod insight;
 mod lifecycle;
 mod mesh;
 mod money;
 
 pub use accounts::*;
 pub use configuration::*;
+pub use insight::*;
 pub use lifecycle::*;
 pub use mesh::*;
 pub use money::*;

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::code::Code;
 use crate::frame::Frame;
-use crate::message::{By, ConnectionStage, CrashReason, Kind, LogLevel, Message, Order};
-use crate::message::{ScanType, SetupStatus};
+use crate::message::{By, ConnectionStage, CrashReason, FlowProtocol, Kind, LogLevel, Message};
+use crate::message::{Order, ScanType, SetupStatus, Severity, WhyTopic};
 
 mod examples;
+mod insight;
 
 /// An example in the order of the document.
 pub(crate) struct Example {
@@ -139,6 +140,25 @@ fn values() -> Vec<(&'static str, Vec<String>)> {
             ]),
         ),
         ("orderedBy", written(&[Order::Age, Order::Balance])),
+        (
+            "protocol",
+            written(&[FlowProtocol::Tcp, FlowProtocol::Udp, FlowProtocol::Dns]),
+        ),
+        (
+            "topic",
+            written(&[
+                WhyTopic::Owner,
+                WhyTopic::Dns,
+                WhyTopic::Rule,
+                WhyTopic::Way,
+                WhyTopic::Circuit,
+                WhyTopic::Exit,
+            ]),
+        ),
+        (
+            "severity",
+            written(&[Severity::Error, Severity::Warning, Severity::Info]),
+        ),
     ]
 }
 

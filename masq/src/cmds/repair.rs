@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use super::Command;
+use crate::session::Session;
+
 /// Undo what a Node that ended badly left in this machine's network.
 ///
 /// Reads the journal that the Node's capture helper keeps; needs no daemon,
@@ -28,8 +31,8 @@ pub(crate) struct Repair {
 }
 
 #[cfg(target_os = "linux")]
-impl Repair {
-    pub(crate) fn execute(self) -> Result<u8> {
+impl Command for Repair {
+    fn execute(self, _session: &mut Session) -> Result<u8> {
         use anyhow::anyhow;
 
         let repairs = masq_platform_linux::capture::repair(&self.journal_directory)
@@ -59,7 +62,10 @@ impl Repair {
         }
         Ok(status)
     }
+}
 
+#[cfg(target_os = "linux")]
+impl Repair {
     /// Prints one outcome; whether it is a failure.
     fn print(&self, outcome: &masq_capture::journal::Outcome) -> bool {
         use masq_capture::journal::Outcome;
@@ -95,8 +101,8 @@ fn write_line(line: &str) {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Repair {
-    pub(crate) fn execute(self) -> Result<u8> {
+impl Command for Repair {
+    fn execute(self, _session: &mut Session) -> Result<u8> {
         let error = masq_capture::CaptureError::unsupported("masq repair");
         Err(anyhow::anyhow!("{self:?}: {error}"))
     }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::Command;
+use crate::session::Session;
+
 /// Exit status when the command could not be run for a reason of our own.
 pub(crate) const OWN_FAILURE: u8 = 125;
 
@@ -48,8 +51,8 @@ pub(crate) struct Run {
 }
 
 #[cfg(target_os = "linux")]
-impl Run {
-    pub(crate) fn execute(self) -> Result<u8> {
+impl Command for Run {
+    fn execute(self, _session: &mut Session) -> Result<u8> {
         use anyhow::anyhow;
         use masq_platform_linux::supervise;
 
@@ -66,15 +69,14 @@ impl Run {
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Run {
-    pub(crate) fn execute(self) -> Result<u8> {
+impl Command for Run {
+    fn execute(self, _session: &mut Session) -> Result<u8> {
         let error = masq_capture::CaptureError::unsupported("masq run");
         Err(anyhow::anyhow!("{error}\n  remedy: {}", error.remedy())).context(format!("{self:?}"))
     }
 }
 
-#[cfg(target_os = "linux")]
-fn find_node() -> Result<PathBuf> {
+pub(super) fn find_node() -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find the own program")?;
     let beside = own.parent().map(|directory| directory.join("MASQNode"));
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -10,6 +10,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
+use super::Command;
+use crate::session::Session;
+
 const FILE: &str = "status.json";
 
 /// Show how a Node stands in the mesh: its neighbors, what was tried, what to do.
@@ -33,8 +36,8 @@ pub(crate) struct Status {
 /// The Node does not run.
 const NOT_RUNNING: u8 = 3;
 
-impl Status {
-    pub(crate) fn execute(self) -> Result<u8> {
+impl Command for Status {
+    fn execute(self, _session: &mut Session) -> Result<u8> {
         let path = match self.data_directory {
             Some(directory) => directory.join(FILE),
             None => newest_of_user()?,

@@ -214,6 +214,11 @@ impl Directory {
         Some(&self.nodes[place as usize].record)
     }
 
+    /// The records of all Nodes that are known.
+    pub fn records(&self) -> impl Iterator<Item = &Arc<NodeRecord>> {
+        self.nodes.iter().map(|node| &node.record)
+    }
+
     /// How many Nodes are known.
     pub fn len(&self) -> usize {
         self.nodes.len()

@@ -124,6 +124,12 @@ impl FakeIps {
         Ok(pair_of(offset))
     }
 
+    /// The addresses that a name has, if it has any; asking keeps them no longer.
+    pub fn pair_of(&self, name: &HostName) -> Option<FakePair> {
+        let slot = *self.by_name.get(name)?;
+        Some(pair_of(self.entries[slot as usize].offset))
+    }
+
     /// The name that an address stands for; `None` when it is forgotten or not ours.
     pub fn name_of(&self, address: IpAddr) -> Option<&HostName> {
         Some(&self.entries[self.slot_of(address)? as usize].name)

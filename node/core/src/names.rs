@@ -25,7 +25,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 
 use crate::destination::HostName;
 use crate::failure::Code;
-use crate::fake_ip::FakeIps;
+use crate::fake_ip::{FakeIps, FakePair};
 
 mod classify;
 mod fuzz;
@@ -82,6 +82,21 @@ pub enum Dropped {
     NotAQuery,
 }
 
+/// What a question for the addresses of a name would get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// Fake addresses; these, if it has any yet.
+    Fake(Option<FakePair>),
+    /// An answer of this Node, whoever is asked elsewhere.
+    Known,
+    /// That there is no such name.
+    Missing,
+    /// What an exit answers.
+    Exit,
+    /// What the system's own resolver answers.
+    Local,
+}
+
 /// How many queries took which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -132,6 +147,20 @@ impl EntryDns {
     /// What happened so far.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// What a question for the addresses of a name would get; nothing changes by asking.
+    pub fn outlook(&self, name: &str) -> Outlook {
+        let Ok(wire) = Name::from_utf8(name) else {
+            return Outlook::Missing;
+        };
+        match classify::way(&Labels::of(&wire), RecordType::A) {
+            Way::Fake(name) => Outlook::Fake(self.fake.pair_of(&name)),
+            Way::FakeReverse(_) | Way::Known(_) | Way::Minimal => Outlook::Known,
+            Way::Missing => Outlook::Missing,
+            Way::Exit => Outlook::Exit,
+            Way::Local => Outlook::Local,
+        }
     }
 
     /// Decides about one DNS message (RFC 1035 section 4) of an app.

@@ -150,7 +150,7 @@ fn choose<L: Link, O: Outside>(
         exclude: wish.exclude.to_vec(),
         avoid: wish.avoid.to_vec(),
         exit: wish.exit,
-        countries: entry.exit_countries.clone(),
+        countries: entry.exit_countries.borrow().clone(),
         host: name_of(first),
         unix_time: Some(unix_time),
         ..RouteRequest::default()

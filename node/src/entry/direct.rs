@@ -30,7 +30,11 @@ pub(super) async fn tcp<L: Link, O: Outside>(
         let found = outside::addresses(outside, policy, destination, Protocol::Tcp).await?;
         outside::connect(outside, &found).await
     };
-    let stream = match reach.await {
+    let reached = tokio::select! {
+        reached = reach => reached,
+        _ = app.gone() => return Err(Code::Aborted.into()),
+    };
+    let stream = match reached {
         Ok(stream) => stream,
         Err(failure) => {
             ending::before_accept(app, destination, &failure).await;

@@ -141,14 +141,17 @@ async fn resolve<L: Link, O: Outside>(
     question: &Question,
     local: bool,
 ) -> Vec<u8> {
-    let flow = entry.begin(Kind::Dns, source, destination);
+    let flow = entry.begin(Kind::Dns, (source, destination), None);
+    if local {
+        flow.ruled("local");
+    }
     flow.asked(question.name());
     flow.sent(question.message().len());
     let asked = async {
         if local {
             return ask_local(entry, question).await;
         }
-        match entry.way {
+        match entry.way.get() {
             Way::Direct => ask_direct(entry, question).await,
             Way::Mesh { hops } => ask_exits(entry, &flow, question, hops).await,
         }
@@ -159,12 +162,12 @@ async fn resolve<L: Link, O: Outside>(
     match result {
         Ok(answer) => {
             flow.received(answer.len());
-            entry.log.ended(flow, Ok(()));
+            entry.ended(flow, Ok(()));
             answer
         }
         Err(failure) => {
             let answer = question.fail(failure.code);
-            entry.log.ended(flow, Err(failure));
+            entry.ended(flow, Err(failure));
             answer
         }
     }

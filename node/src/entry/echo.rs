@@ -38,7 +38,7 @@ async fn reach<L: Link, O: Outside>(
     destination: &Destination,
     payload: &[u8],
 ) -> Result<(), Failure> {
-    let hops = match entry.way {
+    let hops = match entry.way.get() {
         Way::Mesh { hops } => hops,
         Way::Direct => {
             let outside = &*entry.services.outside;

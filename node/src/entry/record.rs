@@ -1,6 +1,7 @@
 //! What is known of a flow, and the log that says so: one JSON line for each
 //! flow that ended (`docs/flow-log.md`).
 
+use super::pace::Pace;
 use masq_core::destination::Destination;
 use masq_core::failure::{Code, Failure, Place};
 use masq_core::flow_kind;
@@ -70,8 +71,13 @@ pub struct Flow {
     searching: Cell<bool>,
     /// How the flow ended, as long as its line waits for the owner.
     unwritten: Cell<Option<End>>,
+    /// What decided about its way.
+    rule: Cell<&'static str>,
     hops: RefCell<Vec<NodeId>>,
     resumed: Cell<u32>,
+    /// Somebody ended it from outside.
+    closed: Cell<bool>,
+    pace: Cell<Pace>,
     sent: Cell<u64>,
     received: Cell<u64>,
     first_byte: Cell<Option<Duration>>,
@@ -85,22 +91,68 @@ impl Flow {
         destination: SocketAddr,
         clock: fn() -> Instant,
     ) -> Self {
+        let start = clock();
         Self {
             id,
             kind,
             source,
             destination,
             clock,
-            start: clock(),
+            start,
             name: RefCell::default(),
             app: RefCell::default(),
             searching: Cell::new(true),
             unwritten: Cell::new(None),
+            rule: Cell::new(""),
             hops: RefCell::default(),
             resumed: Cell::new(0),
+            closed: Cell::new(false),
+            pace: Cell::new(Pace::new(start)),
             sent: Cell::new(0),
             received: Cell::new(0),
             first_byte: Cell::new(None),
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn ruled(&self, rule: &'static str) {
+        self.rule.set(rule);
+    }
+
+    /// Somebody ends it from outside.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Looks at the counters, for the rates.
+    pub(super) fn tick(&self, now: Instant) {
+        let mut pace = self.pace.get();
+        pace.tick(now, (self.sent.get(), self.received.get()));
+        self.pace.set(pace);
+    }
+
+    pub(super) fn look(&self, now: Instant) -> Look {
+        let (sent, received) = (self.sent.get(), self.received.get());
+        Look {
+            id: self.id,
+            kind: self.kind,
+            source: self.source,
+            destination: self.destination,
+            app: self.app.borrow().clone(),
+            name: self.name.borrow().clone(),
+            rule: self.rule.get(),
+            hops: self.hops.borrow().clone(),
+            resumed: self.resumed.get(),
+            age: now.saturating_duration_since(self.start),
+            bytes: (sent, received),
+            rates: self.pace.get().rates(now, (sent, received)),
         }
     }
 
@@ -143,6 +195,25 @@ impl Flow {
             self.first_byte.set(Some((self.clock)() - self.start));
         }
     }
+}
+
+/// A flow as it is at one time.
+#[derive(Clone, Debug)]
+pub struct Look {
+    pub id: u64,
+    pub kind: Kind,
+    pub source: SocketAddr,
+    pub destination: SocketAddr,
+    pub app: Option<App>,
+    pub name: Option<String>,
+    pub rule: &'static str,
+    pub hops: Vec<NodeId>,
+    pub resumed: u32,
+    pub age: Duration,
+    /// Sent and received.
+    pub bytes: (u64, u64),
+    /// The same in a second, lately.
+    pub rates: (u64, u64),
 }
 
 /// A way as the Node's own log prints it.

@@ -31,11 +31,12 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn run<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut app: AppUdp) {
     let tuple = app.tuple();
-    let flow = entry.begin(Kind::Udp, tuple.source, tuple.destination);
+    let ends = (tuple.source, tuple.destination);
+    let flow = entry.begin(Kind::Udp, ends, Some(app.closer()));
     let end = match entry.target(tuple.destination) {
         Ok(target) => {
             flow.named(&target.destination);
-            match entry.way {
+            match entry.way.get() {
                 Way::Direct => direct(entry, &mut app, &flow, &target.destination).await,
                 Way::Mesh { hops } => {
                     over_mesh(entry, &mut app, &flow, &target.destination, hops).await
@@ -48,7 +49,7 @@ pub(super) async fn run<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut app: A
         app.refuse(ending::refusal(failure));
     }
     drop(app);
-    entry.log.ended(flow, end);
+    entry.ended(flow, end);
 }
 
 async fn direct<L: Link, O: Outside>(

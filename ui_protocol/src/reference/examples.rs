@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<Example> {
     let mut examples = lifecycle();
     examples.extend(configuration());
     examples.extend(mesh());
+    examples.extend(super::insight::all());
     examples.extend(accounts());
     examples.extend(money());
     examples
@@ -246,7 +247,7 @@ fn accounts() -> Vec<Example> {
                 }),
                 consuming_derivation_path_opt: Some(text("m/44'/60'/0'/0/0")),
                 earning_derivation_path_opt: Some(text("m/44'/60'/0'/0/1")),
-                replace_wallets: false,
+                replace_wallets: true,
             },
         ),
         Example::of(

@@ -85,7 +85,8 @@ fn as_text<S: Serializer>(id: &NodeId, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl Neighborhood {
-    pub(super) fn stage(&self) -> Stage {
+    /// How far this Node is in the mesh.
+    pub fn stage(&self) -> Stage {
         match (self.first_hops.is_empty(), self.route_found) {
             (true, _) => Stage::NotConnected,
             (false, false) => Stage::ConnectedToNeighbor,

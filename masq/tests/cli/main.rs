@@ -1,0 +1,13 @@
+//! The program `masq` as its users meet it, against a Daemon and a Node that are played.
+
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test says so by failing")]
+
+mod help;
+mod mock;
+mod one_shot;
+#[cfg(unix)]
+mod prompt;
+#[cfg(unix)]
+mod terminal;
+mod transcript;

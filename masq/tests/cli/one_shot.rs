@@ -1,0 +1,535 @@
+//! One command a process: what it sends, prints and returns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::mock::{Mock, Reply, answer, redirect, wait};
+use crate::transcript::{compare, masq, of, run};
+
+/// File, command line, lines of standard input, opcode of the example that is answered.
+const CASES: &[(&str, &[&str], &str, &str)] = &[
+    (
+        "setup",
+        &["setup", "--chain", "base-mainnet", "--ip"],
+        "",
+        "setup",
+    ),
+    ("setup-json", &["setup", "--json"], "", "setup"),
+    (
+        "setup-ask",
+        &["setup", "--ask", "db-password"],
+        "secret\n",
+        "setup",
+    ),
+    (
+        "setup-nonsense",
+        &["setup", "--chain", "dev", "stray"],
+        "",
+        "setup",
+    ),
+    ("start", &["start"], "", "start"),
+    ("start-json", &["start", "--json"], "", "start"),
+    (
+        "set-password",
+        &["set-password", "secret"],
+        "",
+        "changePassword",
+    ),
+    (
+        "set-password-asked",
+        &["set-password"],
+        "secret\n",
+        "changePassword",
+    ),
+    (
+        "change-password",
+        &["change-password", "old", "new"],
+        "",
+        "changePassword",
+    ),
+    (
+        "change-password-asked",
+        &["change-password"],
+        "old one\nnew one\n",
+        "changePassword",
+    ),
+    (
+        "check-password",
+        &["check-password", "secret"],
+        "",
+        "checkPassword",
+    ),
+    (
+        "check-password-none",
+        &["check-password"],
+        "",
+        "checkPassword",
+    ),
+    (
+        "check-password-json",
+        &["check-password", "--ask", "--json"],
+        "secret\n",
+        "checkPassword",
+    ),
+    ("configuration", &["configuration"], "", "configuration"),
+    (
+        "configuration-json",
+        &["configuration", "secret", "--json"],
+        "",
+        "configuration",
+    ),
+    (
+        "set-configuration",
+        &["set-configuration", "--min-hops", "3"],
+        "",
+        "setConfiguration",
+    ),
+    (
+        "set-configuration-latest",
+        &["set-configuration", "--start-block", "latest"],
+        "",
+        "setConfiguration",
+    ),
+    (
+        "set-configuration-none",
+        &["set-configuration"],
+        "",
+        "setConfiguration",
+    ),
+    (
+        "set-configuration-two",
+        &["set-configuration", "--min-hops", "3", "--gas-price", "5"],
+        "",
+        "setConfiguration",
+    ),
+    (
+        "set-configuration-range",
+        &["set-configuration", "--min-hops", "7"],
+        "",
+        "setConfiguration",
+    ),
+    (
+        "connection-status",
+        &["connection-status"],
+        "",
+        "connectionStatus",
+    ),
+    (
+        "connection-status-json",
+        &["connection-status", "--json"],
+        "",
+        "connectionStatus",
+    ),
+    ("descriptor", &["descriptor"], "", "descriptor"),
+    (
+        "descriptor-json",
+        &["descriptor", "--json"],
+        "",
+        "descriptor",
+    ),
+    (
+        "neighborhood-graph",
+        &["neighborhood-graph"],
+        "",
+        "neighborhoodGraph",
+    ),
+    (
+        "neighborhood-graph-json",
+        &["neighborhood-graph", "--json"],
+        "",
+        "neighborhoodGraph",
+    ),
+    (
+        "exit-location",
+        &["exit-location", "--country-codes", "CZ,PL"],
+        "",
+        "exitLocation",
+    ),
+    (
+        "exit-location-fallback",
+        &[
+            "exit-location",
+            "--country-codes",
+            "CZ|PL",
+            "--fallback-routing",
+        ],
+        "",
+        "exitLocation",
+    ),
+    (
+        "exit-location-reset",
+        &["exit-location"],
+        "",
+        "exitLocation",
+    ),
+    (
+        "exit-location-show",
+        &["exit-location", "--show-countries", "--json"],
+        "",
+        "exitLocation",
+    ),
+    (
+        "exit-location-wrong",
+        &["exit-location", "--country-codes", "CZ,XQ"],
+        "",
+        "exitLocation",
+    ),
+    (
+        "financials",
+        &["financials", "--payable", "0-86400|0.5-"],
+        "",
+        "financials",
+    ),
+    (
+        "financials-top",
+        &["financials", "-t", "10", "-o", "age", "--gwei"],
+        "",
+        "financials",
+    ),
+    (
+        "financials-json",
+        &["financials", "--receivable", "0-9|-2--1", "-n", "--json"],
+        "",
+        "financials",
+    ),
+    (
+        "financials-both",
+        &["financials", "-t", "10", "-p", "0-9|1-2"],
+        "",
+        "financials",
+    ),
+    (
+        "financials-nothing",
+        &["financials", "-n"],
+        "",
+        "financials",
+    ),
+    ("scan", &["scan", "pendingpayables"], "", "scan"),
+    ("scan-wrong", &["scan", "everything"], "", "scan"),
+    (
+        "generate-wallets",
+        &["generate-wallets", "--word-count", "24"],
+        "secret\n",
+        "generateWallets",
+    ),
+    (
+        "generate-wallets-json",
+        &[
+            "generate-wallets",
+            "--db-password",
+            "secret",
+            "--replace",
+            "--json",
+        ],
+        "",
+        "generateWallets",
+    ),
+    (
+        "recover-wallets",
+        &[
+            "recover-wallets",
+            "--earning-address",
+            "0x0000000000000000000000000000000000000001",
+            "--replace",
+        ],
+        "secret\nword word\n",
+        "recoverWallets",
+    ),
+    (
+        "recover-wallets-keys",
+        &[
+            "recover-wallets",
+            "--db-password",
+            "secret",
+            "--consuming-key",
+            "ABCD",
+            "--earning-address",
+            "0x01",
+        ],
+        "",
+        "recoverWallets",
+    ),
+    (
+        "wallet-addresses",
+        &["wallet-addresses", "secret"],
+        "",
+        "walletAddresses",
+    ),
+    (
+        "wallet-addresses-json",
+        &["wallet-addresses", "--json"],
+        "secret\n",
+        "walletAddresses",
+    ),
+];
+
+/// Opcodes whose commands are tested below or elsewhere.
+const ELSEWHERE: &[&str] = &["shutdown"];
+
+#[test]
+fn commands_send_and_print_what_was_reviewed() {
+    let examples = answers();
+    for (name, words, input, opcode) in CASES {
+        let text = of(words, input, &examples[*opcode]);
+        compare(&format!("transcripts/{name}.txt"), &text);
+    }
+}
+
+#[test]
+fn every_conversation_of_the_protocol_has_a_command() {
+    let tested: BTreeSet<&str> = CASES.iter().map(|(.., opcode)| *opcode).collect();
+    for opcode in answers().keys() {
+        let known = tested.contains(opcode.as_str()) || ELSEWHERE.contains(&opcode.as_str());
+        assert!(known, "no command speaks {opcode}");
+    }
+}
+
+#[test]
+fn refusals_are_printed_with_their_codes() {
+    let body = json!({"error": {"code": 0x8000_0000_0000_0002_u64, "message": "Cannot handle descriptor request: Node is not running"}});
+    compare("transcripts/refused.txt", &of(&["descriptor"], "", &body));
+}
+
+#[test]
+fn answers_cannot_give_orders_to_the_terminal() {
+    let body = json!({"graph": "digraph db { \u{1b}[2J\u{9b}1m }"});
+    let text = of(&["neighborhood-graph"], "", &body);
+    assert!(
+        text.contains("digraph db { \u{fffd}[2J\u{fffd}1m }"),
+        "{text:?}"
+    );
+}
+
+#[test]
+fn without_a_daemon_it_is_said_how_to_start_one() {
+    let port = free_port();
+    for words in [&["descriptor"][..], &["setup"], &["crash"], &[]] {
+        let output = run(port, words, "");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            errors.contains("Daemon is probably not running"),
+            "{errors}"
+        );
+        assert!(errors.contains("MASQNode --initialization"), "{errors}");
+    }
+}
+
+#[test]
+fn a_redirect_is_followed_and_shutdown_waits_for_the_end() {
+    let node = Mock::start(|asked| vec![answer(asked, &json!({})), Reply::HangUp]);
+    let daemon = Mock::redirecting(node.port);
+    let output = run(daemon.port, &["stop"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let heard = node.heard();
+    assert_eq!(heard, daemon.heard());
+    assert_eq!(heard[0]["opcode"], "shutdown");
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("has ended")
+    );
+}
+
+#[test]
+fn a_node_that_ends_without_an_answer_was_shut_down_too() {
+    let node = Mock::start(|_| vec![Reply::HangUp]);
+    let daemon = Mock::redirecting(node.port);
+    let output = run(daemon.port, &["shutdown"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = run(daemon.port, &["descriptor"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(errors, "masq: the Node ended the connection\n");
+}
+
+#[test]
+fn a_crash_order_is_the_first_message_and_reaches_the_node() {
+    let node = Mock::start(|_| vec![]);
+    let daemon = Mock::redirecting(node.port);
+    let output = run(daemon.port, &["crash", "neighborhood", "a test"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    wait("the order", || !node.heard().is_empty());
+    assert_eq!(
+        node.heard(),
+        [
+            json!({"opcode": "crash", "payload": {"actor": "NEIGHBORHOOD", "panicMessage": "a test"}})
+        ]
+    );
+}
+
+#[test]
+fn a_crash_order_that_nobody_takes_is_a_failure() {
+    let daemon = Mock::start(|asked| {
+        let payload = json!({"opcode": asked["opcode"]});
+        vec![Reply::Send(
+            json!({"opcode": "undelivered", "payload": payload}),
+        )]
+    });
+    let output = run(daemon.port, &["crash"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.ends_with("(Code 8000_0000_0000_0002)\n"), "{errors}");
+}
+
+#[test]
+fn silence_ends_after_the_limit() {
+    let daemon = Mock::start(|_| vec![]);
+    let output = run(daemon.port, &["descriptor"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("(Code 8000_0000_0000_0006)"), "{errors}");
+}
+
+#[test]
+fn start_waits_for_a_route() {
+    let mut asked_for_status = 0;
+    let node = Mock::start(move |asked| {
+        asked_for_status += 1;
+        let stage =
+            ["NotConnected", "ConnectedToNeighbor", "RouteFound"][asked_for_status.min(3) - 1];
+        vec![answer(asked, &json!({"stage": stage}))]
+    });
+    let port = node.port;
+    let daemon = Mock::start(move |asked| match asked["opcode"].as_str() {
+        Some("start") => vec![answer(
+            asked,
+            &json!({"newProcessId": 7, "redirectUiPort": port}),
+        )],
+        _ => vec![redirect(asked, port)],
+    });
+    let output = run(daemon.port, &["start", "--wait"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let stages: Vec<&str> = shown
+        .lines()
+        .skip(1)
+        .map(|line| line.split(':').next().unwrap())
+        .collect();
+    assert_eq!(
+        stages,
+        ["NotConnected", "ConnectedToNeighbor", "RouteFound"]
+    );
+    let output = run(
+        Mock::answering(json!({"newProcessId": 7, "redirectUiPort": 1, "stage": "NotConnected"}))
+            .port,
+        &["start", "--wait", "--timeout", "1"],
+        "",
+    );
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("no route after 1 s")
+    );
+}
+
+#[test]
+fn setup_waits_for_the_daemon() {
+    let port = free_port();
+    let child = masq(port, &["setup", "--wait"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    // The port is free still; nobody else was told of it.
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    wait("a connection", || listener.accept().is_ok());
+    drop(listener);
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    let output = run(free_port(), &["setup", "--wait", "--timeout", "1"], "");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn wallets_that_are_there_stay_when_nobody_can_be_asked() {
+    let body =
+        json!({"error": {"code": 0x0001_0000_0000_0002_u64, "message": "a wallet is there"}});
+    let mock = Mock::answering(body);
+    let words = ["generate-wallets", "--db-password", "secret"];
+    let output = run(mock.port, &words, "");
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        errors.contains("nothing was changed; --replace"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("a wallet is there (Code 0001_0000_0000_0002)"),
+        "{errors}"
+    );
+    let heard = mock.heard();
+    assert_eq!(heard.len(), 1);
+    assert_eq!(heard[0]["payload"].get("replaceWallets"), None);
+}
+
+#[test]
+fn a_wrong_command_line_is_1_and_names_what_is_meant() {
+    for (words, hint) in [
+        (&["descripter"][..], "descriptor"),
+        (&["scan"], "KIND"),
+        (&["set-configuration", "--gas-price", "0"], "gas-price"),
+    ] {
+        let output = run(5333, words, "");
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        assert!(output.stdout.is_empty());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(hint), "{errors}");
+    }
+    let output = masq(5333, &[])
+        .args(["--ui-port", "80", "setup"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_port_may_stand_in_the_environment() {
+    let mock = Mock::answering(json!({"nodeDescriptorOpt": null}));
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_masq"));
+    command
+        .env("MASQ_UI_PORT", mock.port.to_string())
+        .arg("descriptor");
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    command.env("MASQ_UI_PORT", "many");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("MASQ_UI_PORT is `many`")
+    );
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// The example answers in the reference of the protocol, by opcode.
+fn answers() -> BTreeMap<String, Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ui-protocol.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut answers = BTreeMap::new();
+    for section in text.split("\n## `").skip(1) {
+        let (opcode, rest) = section.split_once('`').unwrap();
+        let answer = ["\nAnswer", ", and the answer:"]
+            .into_iter()
+            .find_map(|heading| rest.split_once(heading));
+        if let Some((_, rest)) = answer {
+            let json = rest
+                .split("```json")
+                .nth(1)
+                .and_then(|rest| rest.split("```").next());
+            let payload = serde_json::from_str(json.unwrap()).unwrap();
+            answers.insert(opcode.to_owned(), payload);
+        }
+    }
+    assert!(answers.len() > 15, "{answers:?}");
+    answers
+}

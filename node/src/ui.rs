@@ -1,0 +1,196 @@
+//! The WebSocket server for user interfaces, which the Daemon and the Node share.
+//!
+//! It listens on loopback only, decides who may connect ([`admission`]), reads
+//! frames, and answers itself what is no frame. What frames mean is not known
+//! here. Nothing waits for a UI: each has a queue of bounded size, and one that
+//! lets it fill is cut off. Runs on one thread, in a `LocalSet`.
+
+use masq_ui_protocol::Frame;
+use outbox::Outbox;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{JoinHandle, JoinSet, spawn_local};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+pub mod admission;
+mod connection;
+mod outbox;
+
+pub use admission::Admission;
+
+/// Connections at one time, those in their handshake included.
+pub const MAX_CONNECTIONS: usize = 256;
+/// Bytes of one message.
+pub const MAX_MESSAGE: usize = 1 << 20;
+/// How long a handshake may take.
+pub const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Connections that are being told why they are refused.
+const MAX_REFUSALS: usize = 64;
+/// Frames that wait for whoever handles them.
+const EVENTS: usize = 64;
+/// Pause after the system had no socket for us.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// One connection of a UI. No two have the same, even when one is gone.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ClientId(u64);
+
+/// What UIs do. Frames of a client come after its `Connected` and before its `Gone`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    Connected(ClientId),
+    Frame(ClientId, Frame),
+    Gone(ClientId),
+}
+
+/// The server; clones are handles of the same.
+#[derive(Clone, Debug)]
+pub struct Server {
+    shared: Rc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    port: u16,
+    admission: Admission,
+    clients: RefCell<HashMap<ClientId, Rc<Outbox>>>,
+    next: Cell<u64>,
+    events: mpsc::Sender<Event>,
+    /// No new connection is taken, and those there are end when all is sent.
+    closing: Cell<bool>,
+    close: Notify,
+    acceptor: RefCell<Option<JoinHandle<()>>>,
+}
+
+impl Server {
+    /// Binds 127.0.0.1 and the port, any free one for 0.
+    pub async fn bind(
+        port: u16,
+        admission: Admission,
+    ) -> io::Result<(Server, mpsc::Receiver<Event>)> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listener = TcpListener::bind(address).await?;
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let shared = Rc::new(Shared {
+            port: listener.local_addr()?.port(),
+            admission,
+            clients: RefCell::default(),
+            next: Cell::new(1),
+            events,
+            closing: Cell::new(false),
+            close: Notify::new(),
+            acceptor: RefCell::default(),
+        });
+        let acceptor = spawn_local(accept(shared.clone(), listener));
+        *shared.acceptor.borrow_mut() = Some(acceptor);
+        Ok((Server { shared }, receiver))
+    }
+
+    pub fn port(&self) -> u16 {
+        self.shared.port
+    }
+
+    /// How many UIs are connected.
+    pub fn clients(&self) -> usize {
+        self.shared.clients.borrow().len()
+    }
+
+    /// Queues a frame for one client; nothing happens when it is gone.
+    pub fn send(&self, to: ClientId, frame: &Frame) {
+        if let Some(outbox) = self.shared.clients.borrow().get(&to) {
+            outbox.push(frame.to_text().into());
+        }
+    }
+
+    /// Queues a frame for all clients but one.
+    pub fn broadcast(&self, but: Option<ClientId>, frame: &Frame) {
+        let clients = self.shared.clients.borrow();
+        if clients.is_empty() {
+            return;
+        }
+        let text = Utf8Bytes::from(frame.to_text());
+        for (id, outbox) in clients.iter() {
+            if Some(*id) != but {
+                outbox.push(text.clone());
+            }
+        }
+    }
+
+    /// Sends what is queued, says farewell, and ends all connections, at the
+    /// latest after `limit`.
+    pub async fn close(self, limit: Duration) {
+        self.shared.closing.set(true);
+        self.shared.close.notify_one();
+        for outbox in self.shared.clients.borrow().values() {
+            outbox.finish();
+        }
+        let acceptor = self.shared.acceptor.borrow_mut().take();
+        let Some(mut acceptor) = acceptor else {
+            return;
+        };
+        if tokio::time::timeout(limit, &mut acceptor).await.is_err() {
+            acceptor.abort();
+            // Its sockets are closed when it is dropped.
+            let _ = acceptor.await;
+        }
+    }
+}
+
+/// Takes connections until the server closes, then waits for the last of them.
+async fn accept(shared: Rc<Shared>, listener: TcpListener) {
+    let mut connections = JoinSet::new();
+    let mut refusals = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            () = shared.close.notified() => break,
+            Some(_) = connections.join_next() => continue,
+            Some(_) = refusals.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::debug!(%error, "no connection with a UI");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        // Answers are small and awaited.
+        let _ = stream.set_nodelay(true);
+        let refusal = if connections.len() >= MAX_CONNECTIONS {
+            Some(connection::Refusal::Full)
+        } else if !admitted(&shared.admission, &stream).await {
+            Some(connection::Refusal::Stranger)
+        } else {
+            None
+        };
+        match refusal {
+            None => {
+                connections.spawn_local(connection::serve(shared.clone(), stream));
+            }
+            Some(refusal) => {
+                tracing::debug!(reason = refusal.reason(), "a UI is refused");
+                if refusals.len() < MAX_REFUSALS {
+                    refusals.spawn_local(connection::refuse(stream, refusal));
+                }
+            }
+        }
+    }
+    drop(listener);
+    drop(refusals);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Decided before a byte of it is read.
+async fn admitted(admission: &Admission, stream: &TcpStream) -> bool {
+    let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
+        return false;
+    };
+    let owner = admission::owner(own, peer).await;
+    owner.is_some_and(|uid| admission.admits(uid))
+}
