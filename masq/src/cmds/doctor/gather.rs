@@ -59,9 +59,12 @@ fn ask(session: &mut Session) -> (Daemon, Option<Vec<(String, bool)>>) {
         Err(Failure::Refused(_) | Failure::NoNode { .. }) => Daemon::Answers,
         Err(Failure::Nobody { .. }) => Daemon::Absent,
         Err(Failure::NotAdmitted { .. }) => Daemon::Refuses,
-        Err(failure @ (Failure::Gone(_) | Failure::Silent { .. } | Failure::Interrupted)) => {
-            Daemon::Fails(failure.to_string())
-        }
+        Err(
+            failure @ (Failure::Foreign { .. }
+            | Failure::Gone(_)
+            | Failure::Silent { .. }
+            | Failure::Interrupted),
+        ) => Daemon::Fails(failure.to_string()),
     };
     (daemon, None)
 }
