@@ -1,22 +1,32 @@
 //! What a Node remembers when it ends: who it is, whom it was a neighbor of,
-//! where its routes begin and who served well. One SQLite file, `node-data.db`,
+//! where its routes begin, who served well, what it was told, its secrets under
+//! a password, and what is owed. One SQLite file, `node-data.db`,
 //! in the data directory, which one Node holds at a time.
 //!
 //! [`Store::queue`] never blocks: a thread writes what has gathered, within two
 //! seconds and in one transaction. A crash costs what has gathered since; the
 //! file is whole after any. What cannot be read is refused and left as it is.
 
+mod dump;
 mod error;
 mod folder;
 pub mod identity;
+pub mod money;
+mod password;
 mod queue;
 mod rows;
 mod schema;
+mod seal;
+mod settings;
 mod writer;
 
+pub use dump::dump;
 pub use error::StoreError;
 pub use masq_core::neighborhood::PastNeighbor;
+pub use password::PasswordError;
 pub use schema::VERSION;
+pub use seal::{Cost, Key};
+pub use settings::{Setting, settings};
 
 use folder::Folder;
 use masq_core::guards::Guard;
@@ -57,6 +67,8 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Store {
     writer: Writer,
+    /// Of trying a password that is set from now on.
+    cost: Cost,
     // After the writer, so that the lock ends when all is written.
     folder: Folder,
 }
@@ -74,7 +86,11 @@ impl Store {
             .transpose()
             .map_err(|error| StoreError::damaged(&path, error.to_string()))?;
         let writer = Writer::start(folder.path(), connection)?;
-        let store = Store { writer, folder };
+        let store = Store {
+            writer,
+            cost: Cost::USUAL,
+            folder,
+        };
         identity::take_over(&store, &mut loaded)?;
         Ok((store, loaded))
     }
@@ -89,6 +105,16 @@ impl Store {
     pub fn save_port(&self, port: u16) -> Result<(), StoreError> {
         self.writer
             .with(|connection| rows::save_port(connection, port))
+    }
+
+    /// The port that was kept.
+    pub fn port(&self) -> Result<Option<u16>, StoreError> {
+        self.writer.with(rows::port)
+    }
+
+    /// The descriptors of past neighbors that are written, the most useful first.
+    pub fn past_neighbors(&self) -> Result<Vec<String>, StoreError> {
+        self.writer.with(rows::past_neighbors)
     }
 
     /// Lets a change be written within two seconds. Never blocks on the disk.

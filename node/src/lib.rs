@@ -10,6 +10,7 @@ pub mod app;
 pub mod captured;
 pub mod circuit;
 pub mod clock;
+pub mod configurator;
 pub mod daemon;
 pub mod database;
 pub mod entry;

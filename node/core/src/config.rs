@@ -1,27 +1,94 @@
-//! The configuration of a Node: a flat TOML file parsed into types.
+//! The configuration of a Node, from what an earlier start kept, a flat TOML
+//! file, the environment and the command line, parsed into types.
 //!
 //! Keys have MASQ's names. Each is parsed once into a type that cannot hold a
-//! wrong value, then the few rules between keys are applied; every problem of
-//! a file is reported at once, each with key, value, reason and remedy. An
-//! unknown key is an error that names the nearest known one. Reading the file
-//! and looking up the user's home are the shell's.
+//! wrong value, then the few rules between keys are applied; every problem is
+//! reported at once, each with its place, key, value, reason and remedy. An
+//! unknown key is an error that names the nearest known one. Reading the
+//! sources and looking up the user's home are the shell's.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 mod country;
 mod error;
 mod keys;
+mod money;
 mod reader;
 mod values;
 
 pub use country::{CountryCode, ExitCountries};
-pub use error::{ConfigError, ConfigErrors};
-pub use keys::{KEYS, Key};
+pub use error::{ConfigError, ConfigErrors, Origin};
+pub use keys::{KEYS, Key, Shown, key_of};
+pub use money::{CrashPoint, MappingProtocol, PaymentThresholds, ScanIntervals};
 pub use values::{Chain, HopCount, LogLevel, Mode, Neighbor, Port, RealUser, TunName};
 
-use crate::record::Rates;
+use crate::record::{EarningAddress, Rates};
+use crate::secret::Secret;
 use reader::Reader;
+
+/// The longest value that is taken from anywhere but a file.
+pub const MAX_VALUE: usize = 64 << 10;
+
+/// Where values come from; of two for one key the later field's counts.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// What an earlier start kept.
+    pub database: BTreeMap<String, Secret>,
+    /// The text of the configuration file.
+    pub file: Option<String>,
+    /// By key, without the `MASQ_` of the variables.
+    pub environment: BTreeMap<String, Secret>,
+    /// By key, without dashes before it.
+    pub command_line: BTreeMap<String, Secret>,
+}
+
+impl Sources {
+    /// The variables of the environment that are meant for a Node, by key. Other
+    /// programs of the project have variables of their own, which are not.
+    pub fn environment(
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> BTreeMap<String, Secret> {
+        let ours = |(name, value): (String, String)| {
+            let key = KEYS.iter().find(|key| environment_name(key.name) == name)?;
+            Some((key.name.to_owned(), Secret::new(value)))
+        };
+        variables.filter_map(ours).collect()
+    }
+}
+
+/// The variable of a key: `MASQ_MIN_HOPS` for `min-hops`.
+pub fn environment_name(key: &str) -> String {
+    format!("MASQ_{}", key.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// Whether a text may stand for one key, apart from rules between keys.
+pub fn check(name: &str, text: &str, chain: Chain) -> Result<(), ConfigError> {
+    let Some(key) = key_of(name) else {
+        return Err(reader::unknown_key(name));
+    };
+    if text.len() > MAX_VALUE {
+        return Err(ConfigError::new(name, "", "too long").remedy(key.range));
+    }
+    let mut sources = Sources::default();
+    let mut put = |name: &str, text: &str| {
+        let text = Secret::new(text.to_owned());
+        sources.command_line.insert(name.to_owned(), text);
+    };
+    put("chain", chain.name());
+    put(name, text);
+    match NodeConfig::from_sources(&sources) {
+        Ok(_) => Ok(()),
+        Err(errors) => match errors.0.into_iter().find(|error| error.key == name) {
+            Some(mut error) => {
+                error.origin = None;
+                Err(error)
+            }
+            None => Ok(()),
+        },
+    }
+}
 
 /// All that a Node is told before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,12 +135,42 @@ pub struct NodeConfig {
     pub journal_directory: PathBuf,
     /// The name of the TUN device.
     pub tun_name: TunName,
+    /// The service through which the chain is read and paid on.
+    pub blockchain_service_url: Option<String>,
+    /// Who earns; without it the Node serves for nothing.
+    pub earning_wallet: Option<EarningAddress>,
+    /// The key that pays, for this run only.
+    pub consuming_private_key: Option<Secret>,
+    /// What the secrets in the database are encrypted with.
+    pub db_password: Option<Secret>,
+    /// In gwei.
+    pub gas_price: u64,
+    /// When debts are paid.
+    pub payment_thresholds: PaymentThresholds,
+    /// How often the chain is looked at.
+    pub scan_intervals: ScanIntervals,
+    /// Whether the chain is looked at without being asked to.
+    pub scans: bool,
+    /// How the router is asked for a port.
+    pub mapping_protocol: Option<MappingProtocol>,
+    /// Whether to begin with a new identity.
+    pub new_public_key: Option<bool>,
+    /// Where the Node fails on purpose.
+    pub crash_point: CrashPoint,
 }
 
 impl NodeConfig {
     /// Reads the text of a configuration file.
     pub fn parse(text: &str) -> Result<NodeConfig, ConfigErrors> {
-        let mut reader = Reader::new(text);
+        Self::from_sources(&Sources {
+            file: Some(text.to_owned()),
+            ..Sources::default()
+        })
+    }
+
+    /// Reads all sources.
+    pub fn from_sources(sources: &Sources) -> Result<NodeConfig, ConfigErrors> {
+        let mut reader = Reader::new(sources);
         let mode = reader.required("neighborhood-mode", values::mode);
         let chain = reader.required("chain", values::chain);
         let mut config = NodeConfig {
@@ -109,6 +206,17 @@ impl NodeConfig {
             flow_log: reader.optional("flow-log", values::path),
             journal_directory: reader.required("journal-directory", values::path),
             tun_name: reader.required("tun-name", values::tun_name),
+            blockchain_service_url: reader.optional("blockchain-service-url", money::url),
+            earning_wallet: reader.optional("earning-wallet", money::earning_wallet),
+            consuming_private_key: reader.optional("consuming-private-key", money::private_key),
+            db_password: reader.optional("db-password", money::password),
+            gas_price: reader.required("gas-price", money::gas_price),
+            payment_thresholds: reader.required("payment-thresholds", money::payment_thresholds),
+            scan_intervals: reader.required("scan-intervals", money::scan_intervals),
+            scans: reader.required("scans", money::on_off),
+            mapping_protocol: reader.optional("mapping-protocol", money::mapping_protocol),
+            new_public_key: reader.optional("new-public-key", money::on_off),
+            crash_point: reader.required("crash-point", money::crash_point),
         };
         let exit = reader.optional("exit", values::switch);
         config.exit = exit.unwrap_or(mode == Mode::Standard);
@@ -181,7 +289,7 @@ impl NodeConfig {
 }
 
 /// The rules between keys, each with the key that breaks it.
-fn check_rules(reader: &mut Reader<'_>, config: &NodeConfig, exit: Option<bool>) {
+fn check_rules(reader: &mut Reader, config: &NodeConfig, exit: Option<bool>) {
     let mode = config.mode;
     let in_mode = |what: &str| format!("{what} in {} mode", mode.name());
     match mode {

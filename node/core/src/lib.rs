@@ -29,4 +29,5 @@ pub mod replay;
 pub mod reputation;
 pub mod resume;
 pub mod route;
+pub mod secret;
 pub mod wallet;

@@ -33,10 +33,10 @@ impl Store {
 
 /// The identity of a data directory, also while a Node works in it; a new one where there is none.
 pub fn load_or_create(directory: &Path, now_unix: u64) -> Result<Identity, StoreError> {
-    if let Some(connection) = schema::open_beside(directory)? {
+    if let Some(beside) = schema::open_beside(directory)? {
         let path = folder::database(directory);
-        let found =
-            rows::identity(&connection).map_err(|error| StoreError::of_sqlite(&path, &error))?;
+        let found = rows::identity(&beside.connection)
+            .map_err(|error| StoreError::of_sqlite(&path, &error))?;
         if let Some(found) = found {
             return found.map_err(|error| StoreError::damaged(&path, error.to_string()));
         }

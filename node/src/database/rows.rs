@@ -32,7 +32,7 @@ pub(super) fn save_identity(connection: &Connection, identity: &Identity) -> rus
         .map(drop)
 }
 
-fn port(connection: &Connection) -> rusqlite::Result<Option<u16>> {
+pub(super) fn port(connection: &Connection) -> rusqlite::Result<Option<u16>> {
     connection
         .query_row("SELECT number FROM port", [], |row| row.get(0))
         .optional()
@@ -69,6 +69,14 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
             reputation,
         )?,
     })
+}
+
+/// The descriptors of past neighbors, the most useful first.
+pub(super) fn past_neighbors(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let query = "SELECT descriptor FROM neighbor ORDER BY guard DESC, last_seen_unix DESC, id";
+    let mut statement = connection.prepare(query)?;
+    let found = statement.query_map([], |row| row.get(0))?;
+    found.collect()
 }
 
 /// Writes all that waits, or nothing.

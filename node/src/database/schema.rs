@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The step at index N leads from version N to N + 1. What is released never changes.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
 ];
 /// "MASQ".
 const APPLICATION: i32 = 0x4d41_5351;
@@ -28,6 +29,16 @@ const SMALLEST: u64 = 512;
 
 /// The version that this program writes.
 pub const VERSION: u32 = STEPS.len() as u32;
+
+/// Since these versions there are a port, and settings.
+pub(super) const WITH_PORT: u32 = 3;
+pub(super) const WITH_SETTINGS: u32 = 4;
+
+/// A database that is looked into and not changed.
+pub(super) struct Beside {
+    pub(super) connection: Connection,
+    pub(super) version: u32,
+}
 
 /// Opens the database of a folder, makes it where there is none, and brings it up to date.
 pub(super) fn open(folder: &Folder) -> Result<Connection, StoreError> {
@@ -57,14 +68,17 @@ pub(super) fn open(folder: &Folder) -> Result<Connection, StoreError> {
 }
 
 /// Opens an existing database beside the Node that may be working with it; for one question.
-pub(super) fn open_beside(folder: &Path) -> Result<Option<Connection>, StoreError> {
+pub(super) fn open_beside(folder: &Path) -> Result<Option<Beside>, StoreError> {
     let path = folder::database(folder);
     if !exists(&path)? {
         return Ok(None);
     }
     let connection = connect(&path)?;
     let version = version(&connection, &path)?;
-    Ok((version > 0).then_some(connection))
+    Ok((version > 0).then_some(Beside {
+        connection,
+        version,
+    }))
 }
 
 fn exists(path: &Path) -> Result<bool, StoreError> {

@@ -61,6 +61,7 @@ pub(crate) fn node(config: NodeConfig, tun: Option<i32>) -> Result<()> {
     }
     let data_directory = data_directory(&config)?;
     let (store, mut remembered) = Store::open(&data_directory)?;
+    store.claim(config.chain)?;
     let identity = store.identity(&mut remembered, clock::unix_seconds())?;
     let socket = match sockets {
         Some(sockets) => Some(link_socket(&sockets, &config, &store, remembered.port)?),

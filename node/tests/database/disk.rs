@@ -1,26 +1,11 @@
 //! A disk that is full, and one that cannot be written to: small file systems
 //! in a mount namespace of their own.
 
-use crate::support::{LIMIT, file, folder_of_part, is_root, neighbor, neighbors, part};
+use crate::support::{LIMIT, file, fill, folder_of_part, is_root, mounted, neighbor, neighbors};
 use masq_core::failure::Code;
 use masq_node::database::identity::create;
 use masq_node::database::{Change, Store};
 use std::fs;
-use std::path::Path;
-
-/// Runs a part with `mount ARGUMENTS FOLDER` done before.
-fn mounted(arguments: &str, test: &str, folder: &Path) {
-    let script = format!("mount {arguments} \"$0\" && exec \"$@\"");
-    let place = folder.to_string_lossy();
-    let prefix = ["unshare", "--mount", "sh", "-c", &script, &place];
-    let output = part(&prefix, test, folder).output().unwrap();
-    let words = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && words.contains("1 passed"),
-        "{words}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
 
 #[test]
 fn a_full_disk_is_said_and_costs_nothing_that_was_there() {
@@ -123,18 +108,4 @@ fn starts_read_only() {
     };
     let error = Store::open(&folder).unwrap_err();
     assert_eq!(error.code, Code::DataDirectory, "{error}");
-}
-
-fn fill(path: &Path) {
-    let mut size = 1 << 20;
-    let mut bytes = Vec::new();
-    while size >= 512 {
-        let more = vec![0; bytes.len() + size];
-        if fs::write(path, &more).is_ok() {
-            bytes = more;
-        } else {
-            size /= 2;
-        }
-    }
-    fs::write(path, &bytes).unwrap();
 }

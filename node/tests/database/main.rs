@@ -14,7 +14,9 @@
 
 mod crash;
 mod disk;
+mod dump;
 mod identity;
 mod memory;
 mod refusal;
+mod secrets;
 mod support;

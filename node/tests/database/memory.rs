@@ -1,7 +1,7 @@
 //! What is queued comes back, whatever was queued and whenever it was written.
 
 use crate::support::{LIMIT, assert_whole, file, guard, id, neighbor, neighbors, reputation};
-use masq_node::database::{Change, PastNeighbor, Store, VERSION};
+use masq_node::database::{Change, PastNeighbor, Setting, Store, VERSION};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -125,6 +125,7 @@ fn a_database_of_every_earlier_version_is_brought_up_to_date() {
         include_str!("fixtures/1.sql"),
         include_str!("fixtures/2.sql"),
         include_str!("fixtures/3.sql"),
+        include_str!("fixtures/4.sql"),
     ];
     assert_eq!(
         fixtures.len() as u32,
@@ -149,6 +150,14 @@ fn a_database_of_every_earlier_version_is_brought_up_to_date() {
         store.queue(Change::Guards(vec![guard(1)]));
         store.queue(Change::Reputation(vec![reputation(1, 1)]));
         store.flush(LIMIT).unwrap();
+        let kept = fixture
+            .contains("INTO setting")
+            .then(|| "polygon-amoy".to_owned());
+        assert_eq!(store.setting(Setting::ChainName).unwrap(), kept);
+        assert_eq!(store.has_password().unwrap(), kept.is_some());
+        let gas = Some("3");
+        store.save_settings(&[(Setting::GasPrice, gas)]).unwrap();
+        assert_eq!(store.setting(Setting::GasPrice).unwrap().as_deref(), gas);
         drop(store);
         assert_whole(folder.path());
         assert_eq!(Store::open(folder.path()).unwrap().1.guards, [guard(1)]);

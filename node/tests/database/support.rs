@@ -77,6 +77,35 @@ pub(crate) fn part(prefix: &[&str], test: &str, folder: &Path) -> Command {
     command
 }
 
+/// Runs a part with `mount ARGUMENTS FOLDER` done before.
+pub(crate) fn mounted(arguments: &str, test: &str, folder: &Path) {
+    let script = format!("mount {arguments} \"$0\" && exec \"$@\"");
+    let place = folder.to_string_lossy();
+    let prefix = ["unshare", "--mount", "sh", "-c", &script, &place];
+    let output = part(&prefix, test, folder).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && words.contains("1 passed"),
+        "{words}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Leaves no byte of a small file system free.
+pub(crate) fn fill(path: &Path) {
+    let mut size = 1 << 20;
+    let mut bytes = Vec::new();
+    while size >= 512 {
+        let more = vec![0; bytes.len() + size];
+        if std::fs::write(path, &more).is_ok() {
+            bytes = more;
+        } else {
+            size /= 2;
+        }
+    }
+    std::fs::write(path, &bytes).unwrap();
+}
+
 /// The folder of a part; none when somebody runs it by itself.
 pub(crate) fn folder_of_part() -> Option<PathBuf> {
     std::env::var_os(FOLDER).map(PathBuf::from)

@@ -49,7 +49,7 @@ pub struct GenerateWalletsRequest {
     pub consuming_derivation_path_opt: Option<String>,
     /// Of BIP-32.
     pub earning_derivation_path_opt: Option<String>,
-    /// Wallets that are there are replaced; without it they are an error. Absent when false.
+    /// Whether wallets that are there already may go for ever; without it they stay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replace_wallets: bool,
 }
@@ -98,7 +98,7 @@ pub struct RecoverWalletsRequest {
     pub earning_derivation_path_opt: Option<String>,
     /// The address itself.
     pub earning_address_opt: Option<String>,
-    /// Wallets that are there are replaced; without it they are an error. Absent when false.
+    /// Whether wallets that are there already may go for ever; without it they stay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replace_wallets: bool,
 }

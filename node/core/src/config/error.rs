@@ -1,4 +1,4 @@
-//! What is wrong with a configuration file, said so that it can be repaired.
+//! What is wrong with a configuration, said so that it can be repaired.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ pub struct ConfigError {
     pub key: String,
     /// The value as written; empty when there is none.
     pub value: String,
-    /// The line in the file, from 1, if it is known.
-    pub line: Option<usize>,
+    /// Where the value stands, if it stands somewhere.
+    pub origin: Option<Origin>,
     /// Why it is wrong.
     pub why: String,
     /// What to write, with range and example.
@@ -22,7 +22,7 @@ impl ConfigError {
         ConfigError {
             key: key.to_owned(),
             value: shorten(value),
-            line: None,
+            origin: None,
             why: why.into(),
             remedy: String::new(),
         }
@@ -33,9 +33,40 @@ impl ConfigError {
         self
     }
 
-    pub(super) fn at(mut self, line: Option<usize>) -> ConfigError {
-        self.line = line;
+    pub(super) fn at(mut self, origin: Origin) -> ConfigError {
+        self.origin = Some(origin);
         self
+    }
+
+    /// Why it is wrong and what to do, without key and value.
+    pub fn reason(&self) -> String {
+        match self.remedy.as_str() {
+            "" => self.why.clone(),
+            remedy => format!("{}; {remedy}", self.why),
+        }
+    }
+}
+
+/// Where a value was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Kept in the database at an earlier start.
+    Database,
+    /// In the configuration file, in this line from 1.
+    File(Option<usize>),
+    /// In the environment, under `MASQ_` and the key in capitals.
+    Environment,
+    /// Among the program's arguments.
+    CommandLine,
+}
+
+impl Origin {
+    /// Messages about a file come in the order of its lines, then the others.
+    pub(super) fn order(self) -> usize {
+        match self {
+            Origin::File(line) => line.unwrap_or(0),
+            Origin::Database | Origin::Environment | Origin::CommandLine => usize::MAX,
+        }
     }
 }
 
@@ -58,8 +89,18 @@ impl std::error::Error for ConfigError {}
 /// `line 3: min-hops = 9: out of range; 1 to 6, for example 3`
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(formatter, "line {line}: ")?;
+        match self.origin {
+            Some(Origin::File(Some(line))) => write!(formatter, "line {line}: ")?,
+            Some(Origin::Database) => formatter.write_str("kept from an earlier start: ")?,
+            Some(Origin::Environment) => {
+                write!(
+                    formatter,
+                    "environment {}: ",
+                    super::environment_name(&self.key)
+                )?;
+            }
+            Some(Origin::CommandLine) => formatter.write_str("command line: ")?,
+            Some(Origin::File(None)) | None => {}
         }
         match (self.key.as_str(), self.value.as_str()) {
             ("", _) => {}
@@ -74,7 +115,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// All problems of one file, in the order of its lines; never empty.
+/// All problems of a configuration, those of its file in the order of the lines; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
@@ -83,7 +124,7 @@ impl std::error::Error for ConfigErrors {}
 /// A heading and one line a problem, as a binary prints it before it ends with status 1.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("bad-configuration [local]: the configuration file has errors")?;
+        formatter.write_str("bad-configuration [local]: the configuration has errors")?;
         for error in &self.0 {
             write!(formatter, "\n  {error}")?;
         }

@@ -9,6 +9,24 @@ pub struct Key {
     pub default: Option<&'static str>,
     /// What may stand there, with an example.
     pub range: &'static str,
+    /// Who may see it.
+    pub shown: Shown,
+}
+
+/// Who may see a key and its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Everyone.
+    Always,
+    /// The key; never its value.
+    Masked,
+    /// Nobody who does not ask for it by name: it is for tests.
+    Hidden,
+}
+
+/// The key of this name.
+pub fn key_of(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
 }
 
 /// Every key that a file may have, in the order of `docs/example-config.toml`.
@@ -95,9 +113,57 @@ pub const KEYS: &[Key] = &[
         "a path, for example \"/var/log/masq/flows.jsonl\"",
     ),
     key(
+        "blockchain-service-url",
+        None,
+        "the http or https address of a JSON-RPC service of the chain, for example \"https://example.org/rpc\"",
+    ),
+    key(
+        "earning-wallet",
+        None,
+        "0x and 40 hexadecimal digits, for example \"0x9858EfFD232B4033E47d90003D41EC34EcaEda94\"",
+    ),
+    shown(
+        Shown::Masked,
+        key(
+            "consuming-private-key",
+            None,
+            "64 hexadecimal digits, for example the key that masq generate-wallets shows",
+        ),
+    ),
+    shown(
+        Shown::Masked,
+        key("db-password", None, "any text of 1 to 1024 bytes"),
+    ),
+    key(
+        "gas-price",
+        Some("1"),
+        "a whole number of gwei from 1, for example 1",
+    ),
+    key(
+        "payment-thresholds",
+        Some("1000000000|1200|1200|500000000|21600|500000000"),
+        "six numbers with | between: debt threshold (gwei), maturity (s), grace period (s), permanent debt allowed (gwei, less than the debt threshold), threshold interval (s, 1 to 1000000000), unban below (gwei), for example \"1000000000|1200|1200|500000000|21600|500000000\"",
+    ),
+    key(
+        "scan-intervals",
+        Some("600|600|600"),
+        "three numbers of seconds from 1 with | between: pending payables, payables, receivables, for example \"600|600|600\"",
+    ),
+    key("scans", Some("on"), "on or off"),
+    key("mapping-protocol", None, "one of pcp, pmp, igdp"),
+    key("new-public-key", None, "on or off"),
+    key(
         "journal-directory",
         Some("/var/lib/masq/journal"),
         "a path, for example \"/var/lib/masq/journal\"",
+    ),
+    shown(
+        Shown::Hidden,
+        key(
+            "crash-point",
+            Some("none"),
+            "one of message, panic, error, none",
+        ),
     ),
 ];
 
@@ -106,5 +172,10 @@ const fn key(name: &'static str, default: Option<&'static str>, range: &'static 
         name,
         default,
         range,
+        shown: Shown::Always,
     }
+}
+
+const fn shown(shown: Shown, key: Key) -> Key {
+    Key { shown, ..key }
 }

@@ -1,55 +1,73 @@
-//! Takes the keys of a file one by one and gathers what is wrong.
+//! Takes the keys of all sources one by one and gathers what is wrong.
 
 use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
-use super::NodeConfig;
-use super::error::{ConfigError, ConfigErrors};
-use super::keys::{KEYS, Key};
+use super::error::{ConfigError, ConfigErrors, Origin};
+use super::keys::{KEYS, Key, Shown, key_of};
+use super::{NodeConfig, Sources};
+use crate::secret::Secret;
 
 /// A file much longer than this is not a configuration.
 const MAX_FILE: usize = 1 << 20;
 
-pub(super) struct Reader<'text> {
-    text: &'text str,
+pub(super) struct Reader {
     values: BTreeMap<&'static str, Value>,
     errors: Vec<ConfigError>,
 }
 
 #[derive(Clone)]
 struct Value {
-    text: String,
-    line: Option<usize>,
+    text: Zeroizing<String>,
+    origin: Origin,
 }
 
-impl<'text> Reader<'text> {
-    pub(super) fn new(text: &'text str) -> Reader<'text> {
+impl Reader {
+    /// The values of all sources; of two for one key the later source's counts.
+    pub(super) fn new(sources: &Sources) -> Reader {
         let mut reader = Reader {
-            text,
             values: BTreeMap::new(),
             errors: Vec::new(),
         };
+        reader.add_all(&sources.database, Origin::Database);
+        if let Some(text) = &sources.file {
+            reader.add_file(text);
+        }
+        reader.add_all(&sources.environment, Origin::Environment);
+        reader.add_all(&sources.command_line, Origin::CommandLine);
+        reader
+    }
+
+    fn add_all(&mut self, values: &BTreeMap<String, Secret>, origin: Origin) {
+        for (name, text) in values {
+            match key_of(name) {
+                Some(key) => self.insert(key.name, text.expose(), origin),
+                None => self.errors.push(unknown_key(name).at(origin)),
+            }
+        }
+    }
+
+    fn add_file(&mut self, text: &str) {
         if text.len() > MAX_FILE {
             let error = ConfigError::new("", "", "the file has more than 1 MiB");
-            reader
-                .errors
-                .push(error.remedy("name a configuration file"));
-            return reader;
+            self.errors.push(error.remedy("name a configuration file"));
+            return;
         }
-        let (table, errors) =
-            DeTable::parse_recoverable(text.strip_prefix('\u{feff}').unwrap_or(text));
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
-            let line = error.span().map(|span| reader.line_of(span.start));
+            let line = error.span().map(|span| line_of(text, span.start));
             let problem = ConfigError::new("", "", error.message().replace('\n', ", "));
             let remedy = "write one key = value a line, texts in double quotes";
-            reader.errors.push(problem.at(line).remedy(remedy));
+            self.errors
+                .push(problem.at(Origin::File(line)).remedy(remedy));
         }
         for (key, value) in table.into_inner() {
-            let line = Some(reader.line_of(key.span().start));
-            reader.add(key.get_ref(), value.get_ref(), line);
+            let line = Origin::File(Some(line_of(text, key.span().start)));
+            self.add(key.get_ref(), value.get_ref(), line);
         }
-        reader
     }
 
     /// A key that has a value in any case: the file's, else the default.
@@ -58,7 +76,7 @@ impl<'text> Reader<'text> {
         name: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> T {
-        let default = key_of(name).default.expect("a required key has a default");
+        let default = known(name).default.expect("a required key has a default");
         match self.optional(name, &parse) {
             Some(value) => value,
             None => parse(default).expect("every default parses; a test proves it"),
@@ -71,23 +89,31 @@ impl<'text> Reader<'text> {
         name: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let key = key_of(name);
+        let key = known(name);
         let value = self.values.get(name)?;
-        match parse(value.text.trim()) {
+        // A password may begin with a space.
+        let text = match key.shown {
+            Shown::Masked => value.text.as_str(),
+            Shown::Always | Shown::Hidden => value.text.trim(),
+        };
+        match parse(text) {
             Ok(parsed) => Some(parsed),
             Err(why) => {
-                let error = ConfigError::new(name, &value.text, why);
-                self.errors.push(error.at(value.line).remedy(key.range));
+                let error = ConfigError::new(name, value.shown(key), why);
+                self.errors.push(error.at(value.origin).remedy(key.range));
                 None
             }
         }
     }
 
-    /// Notes that a key, if the file has it, must not be there.
+    /// Notes that a key, if somebody gave it, must not be there. What an earlier
+    /// start kept does not count.
     pub(super) fn forbid(&mut self, name: &'static str, why: &str, remedy: &str) {
-        if let Some(value) = self.values.get(name) {
-            let error = ConfigError::new(name, &value.text, why);
-            self.errors.push(error.at(value.line).remedy(remedy));
+        if let Some(value) = self.values.get(name)
+            && value.origin != Origin::Database
+        {
+            let error = ConfigError::new(name, value.shown(known(name)), why);
+            self.errors.push(error.at(value.origin).remedy(remedy));
         }
     }
 
@@ -95,7 +121,7 @@ impl<'text> Reader<'text> {
     pub(super) fn demand(&mut self, name: &'static str, why: &str) {
         if !self.values.contains_key(name) {
             let error = ConfigError::new(name, "", format!("missing: {why}"));
-            self.errors.push(error.remedy(key_of(name).range));
+            self.errors.push(error.remedy(known(name).range));
         }
     }
 
@@ -104,13 +130,13 @@ impl<'text> Reader<'text> {
             return Ok(config);
         }
         self.errors
-            .sort_by_key(|error| error.line.unwrap_or(usize::MAX));
+            .sort_by_key(|error| error.origin.map_or(usize::MAX, Origin::order));
         Err(ConfigErrors(self.errors))
     }
 
-    fn add(&mut self, name: &str, value: &DeValue<'_>, line: Option<usize>) {
-        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            self.errors.push(unknown_key(name).at(line));
+    fn add(&mut self, name: &str, value: &DeValue<'_>, origin: Origin) {
+        let Some(key) = key_of(name) else {
+            self.errors.push(unknown_key(name).at(origin));
             return;
         };
         let text = match value {
@@ -122,32 +148,42 @@ impl<'text> Reader<'text> {
                 let why =
                     "a list, a table or a date cannot stand here; lists are texts with commas";
                 self.errors
-                    .push(ConfigError::new(name, "", why).at(line).remedy(key.range));
+                    .push(ConfigError::new(name, "", why).at(origin).remedy(key.range));
                 return;
             }
         };
-        self.values.insert(key.name, Value { text, line });
+        self.insert(key.name, &text, origin);
     }
 
-    fn line_of(&self, offset: usize) -> usize {
-        let before = self
-            .text
-            .as_bytes()
-            .get(..offset)
-            .unwrap_or(self.text.as_bytes());
-        before.iter().filter(|byte| **byte == b'\n').count() + 1
+    fn insert(&mut self, name: &'static str, text: &str, origin: Origin) {
+        let text = Zeroizing::new(text.to_owned());
+        self.values.insert(name, Value { text, origin });
     }
 }
 
-fn key_of(name: &'static str) -> &'static Key {
-    KEYS.iter()
-        .find(|key| key.name == name)
-        .expect("every key that is read is in the table")
+impl Value {
+    /// The value as it may stand in a message.
+    fn shown(&self, key: &Key) -> &str {
+        match key.shown {
+            Shown::Masked => "****",
+            Shown::Always | Shown::Hidden => &self.text,
+        }
+    }
 }
 
-fn unknown_key(name: &str) -> ConfigError {
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    before.iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn known(name: &'static str) -> &'static Key {
+    key_of(name).expect("every key that is read is in the table")
+}
+
+pub(super) fn unknown_key(name: &str) -> ConfigError {
     let nearest = KEYS
         .iter()
+        .filter(|key| key.shown != Shown::Hidden)
         .map(|key| {
             (
                 strsim::damerau_levenshtein(&name.to_ascii_lowercase(), key.name),

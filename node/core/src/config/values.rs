@@ -231,7 +231,11 @@ pub(super) fn log_level(text: &str) -> Result<LogLevel, String> {
     one_of(&LogLevel::ALL, LogLevel::name, text)
 }
 
-fn one_of<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, text: &str) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+    text: &str,
+) -> Result<T, String> {
     let found = all
         .iter()
         .copied()
@@ -354,14 +358,8 @@ pub(super) fn countries(text: &str) -> Result<Vec<Vec<CountryCode>>, String> {
 
 /// `routing byte|routing service|exit byte|exit service`.
 pub(super) fn rate_pack(text: &str) -> Result<Rates, String> {
-    let rates = text.split('|').map(|part| match part.trim().parse() {
-        Ok(rate) if rate <= MAX_RATE => Ok(rate),
-        Ok(_) | Err(_) => Err(format!("{part:?} is not a number of 0 to {MAX_RATE}")),
-    });
-    let rates: Result<Vec<u64>, String> = rates.collect();
-    let [routing_byte, routing_service, exit_byte, exit_service] = rates?[..] else {
-        return Err("not four numbers".to_owned());
-    };
+    let [routing_byte, routing_service, exit_byte, exit_service] =
+        super::money::numbers(text, 0..=MAX_RATE)?;
     Ok(Rates {
         routing_byte,
         routing_service,
