@@ -7,11 +7,13 @@ use clap::Parser;
 use masq_core::config::{LogLevel, NodeConfig};
 use masq_core::descriptor::Descriptor;
 use masq_core::record::{Content, NodeRecord, Roles};
-use masq_node::{clock, daemon, database};
+use masq_node::{clock, daemon, database, gateway};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 mod start;
 
@@ -51,6 +53,10 @@ struct Arguments {
     /// The port for user interfaces
     #[arg(long, value_name = "PORT")]
     ui_port: Option<u16>,
+
+    /// Say into this inherited pipe that the Node is ready
+    #[arg(long, hide = true, value_name = "NUMBER")]
+    ready_fd: Option<i32>,
 
     /// Be the launcher of the Daemon that started this process
     #[arg(long, hide = true)]
@@ -111,10 +117,16 @@ fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     log_to_stderr(config.log_level);
-    start::node(config, arguments.tun_fd)
+    let ui = arguments.ui_port.map(|port| (port, arguments.ready_fd));
+    start::node(config, arguments.tun_fd, ui)
 }
 
 fn read_config(path: &Path) -> Result<NodeConfig> {
+    // Nothing that is started later inherits it.
+    #[cfg(target_os = "linux")]
+    let _inherited = masq_platform_linux::inherited::number_of(path)
+        .map(masq_platform_linux::inherited::file)
+        .transpose()?;
     let text = fs::read_to_string(path)
         .with_context(|| format!("Failed to read the configuration file {}", path.display()))?;
     let config = NodeConfig::parse(&text)
@@ -163,11 +175,14 @@ fn log_to_stderr(level: LogLevel) {
     let libraries = "quinn=warn,quinn_proto=error,quinn_udp=error,rustls=warn,hickory_net=error,\
                      hickory_proto=error,hickory_resolver=error,smoltcp=warn";
     let filter = EnvFilter::new(format!("{},{libraries}", level.name()));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_target(false)
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(gateway::log::layer())
         .init();
 }
 

@@ -7,15 +7,17 @@ use crate::clock;
 use crate::database::{Change, Loaded, Store};
 use crate::entry::record::{FlowLog, Owners};
 use crate::entry::{Entry, Parts, Way};
+use crate::gateway::Gateway;
 use crate::link::quic::{QuicEndpoint, QuicLink};
 use crate::mesh::Mesh;
 use crate::neighbors;
 use crate::outside::sockets::Sockets;
+use crate::ready::Readiness;
 use crate::serve::Services;
 use crate::{trouble, tun};
 use anyhow::{Context, Result, anyhow};
 use masq_capture::device::PacketDevice;
-use masq_core::config::{Mode, NodeConfig};
+use masq_core::config::{CrashPoint, Mode, NodeConfig};
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::Code;
@@ -35,6 +37,7 @@ use std::time::Duration;
 use tokio::task::{LocalSet, spawn_local};
 
 mod neighborhood;
+mod uis;
 
 /// Names that have fake addresses at one time.
 const FAKE_NAMES: usize = 65_536;
@@ -80,6 +83,8 @@ pub struct Start<D> {
     /// The UDP socket of the links; none with zero hops.
     pub socket: Option<UdpSocket>,
     pub capture: Option<Capture<D>>,
+    /// Where user interfaces connect, and who hears that they can.
+    pub ui: Option<(u16, Readiness)>,
 }
 
 /// Runs on this thread until a signal or a loss ends it.
@@ -106,9 +111,13 @@ where
         data_directory,
         socket,
         capture,
+        mut ui,
     } = start;
     let mut ended = std::pin::pin!(end_signal()?);
     let own_id = identity.id();
+    crash_at_start(config.crash_point)?;
+    let started = clock::now();
+    let mut gateway = uis::listen(&mut ui).await?;
     tracing::info!(event = "starting", id = %own_id, mode = config.mode.name());
     let store = Rc::new(store);
     let directory = Rc::new(RefCell::new(directory(&config, &identity)?));
@@ -118,6 +127,7 @@ where
         clock::unix_seconds(),
     );
     spawn_local(keep_learned(directory.clone(), store.clone()));
+    let wishes = uis::wishes(&config);
     let endpoint = socket
         .map(|socket| QuicEndpoint::new(&identity, socket, config.listens()))
         .transpose()?;
@@ -149,34 +159,51 @@ where
             past: remembered.neighbors,
             data_directory: data_directory.clone(),
             store: store.clone(),
+            wishes: wishes.clone(),
         })?),
     };
 
-    let mut names = None;
-    let result = if let Some(capture) = capture {
-        let entry = entry(
+    let entry = match &capture {
+        None => None,
+        Some(capture) => Some(entry(
             &config,
             &data_directory,
             services.clone(),
             directory.clone(),
-            &capture,
-        )?;
-        names = Some(entry.clone());
+            capture,
+        )?),
+    };
+    if let Some(entry) = &entry {
         spawn_local(entry.clone().keep_pace());
         spawn_local(keep_names(entry.clone(), data_directory.join(NAMES_FILE)));
         if shell.is_none() {
             spawn_local(follow_links(entry.clone(), mesh.clone()));
         }
-        tokio::select! {
-            result = captured(&config, &entry, &mesh, capture) => result,
-            () = &mut ended => Ok(()),
-        }
-    } else {
-        tracing::info!(event = "ready");
-        ended.await;
-        Ok(())
+    }
+    let port = gateway.as_ref().map(Gateway::port);
+    let asked = uis::serve(
+        gateway.as_mut(),
+        uis::Parts {
+            config: Rc::new(config.clone()),
+            own_id,
+            directory: directory.clone(),
+            mesh: mesh.clone(),
+            wishes,
+            store: store.clone(),
+            shell: shell.clone(),
+            entry: entry.clone(),
+            started,
+        },
+    );
+    if let (Some((_, readiness)), Some(port)) = (&mut ui, port) {
+        readiness.ready(port);
+    }
+    let result = tokio::select! {
+        result = work(&config, entry.as_ref(), &mesh, capture) => result,
+        () = &mut ended => Ok(()),
+        () = asked => Ok(()),
     };
-    if let Some(entry) = names {
+    if let Some(entry) = entry {
         entry.close();
         write_names(&entry, &data_directory.join(NAMES_FILE));
     }
@@ -188,16 +215,52 @@ where
         neighborhood::status_alone(&config, own_id, &data_directory, false);
     }
     learned(&directory, &store);
-    if let Some(endpoint) = endpoint {
-        endpoint.close();
-        // Neighbors that do not hear of it notice by themselves.
-        let _ = tokio::time::timeout(FAREWELL, endpoint.flush()).await;
-    }
+    let leave_mesh = async {
+        if let Some(endpoint) = endpoint {
+            endpoint.close();
+            // Neighbors that do not hear of it notice by themselves.
+            let _ = tokio::time::timeout(FAREWELL, endpoint.flush()).await;
+        }
+    };
+    let leave_uis = async {
+        if let Some(gateway) = gateway {
+            gateway.close(FAREWELL).await;
+        }
+    };
+    tokio::join!(leave_mesh, leave_uis);
     if let Err(error) = store.flush(LAST_WRITE) {
         tracing::warn!(code = %error.code, "what was learned last is lost: {error}");
     }
     tracing::info!(event = "ended");
     result
+}
+
+/// For those who want to see what a crash does.
+fn crash_at_start(point: CrashPoint) -> Result<()> {
+    match point {
+        CrashPoint::Panic => panic!("crash-point = panic"),
+        CrashPoint::Error => Err(anyhow!("crash-point = error")),
+        CrashPoint::Message | CrashPoint::None => Ok(()),
+    }
+}
+
+/// Carries flows, as far as they are captured.
+async fn work<D>(
+    config: &NodeConfig,
+    entry: Option<&Rc<Entry<QuicLink, Sockets>>>,
+    mesh: &Rc<Mesh<QuicLink>>,
+    capture: Option<Capture<D>>,
+) -> Result<()>
+where
+    D: PacketDevice + AsFd + AsRawFd + 'static,
+{
+    match (entry, capture) {
+        (Some(entry), Some(capture)) => captured(config, entry, mesh, capture).await,
+        (None, _) | (Some(_), None) => {
+            tracing::info!(event = "ready");
+            std::future::pending().await
+        }
+    }
 }
 
 /// Carries the captured flows until the capture is lost.
@@ -335,7 +398,7 @@ fn entry<D>(
     let way = match config.mode {
         Mode::ZeroHop => Way::Direct,
         Mode::Standard | Mode::OriginateOnly | Mode::ConsumeOnly => Way::Mesh {
-            hops: u8::try_from(config.hops()).unwrap_or(u8::MAX),
+            hops: neighborhood::hops(config),
         },
     };
     Ok(Entry::new(Parts {

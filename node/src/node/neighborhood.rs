@@ -3,6 +3,7 @@
 
 use crate::clock;
 use crate::database::{Change, Store};
+use crate::gateway::place::Wishes;
 use crate::geoip;
 use crate::link::quic::{QuicEndpoint, QuicLink};
 use crate::neighborhood::addresses::Watch;
@@ -18,7 +19,7 @@ use masq_core::failure::Code;
 use masq_core::identity::NodeId;
 use masq_core::neighborhood::{Config, Contact, Limits, Neighborhood, Now, PastNeighbor};
 use masq_core::record::Roles;
-use masq_core::route::{self, RouteRequest};
+use masq_core::route;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -44,6 +45,7 @@ pub(super) struct Needs<'a> {
     pub(super) past: Vec<PastNeighbor>,
     pub(super) data_directory: PathBuf,
     pub(super) store: Rc<Store>,
+    pub(super) wishes: Rc<Wishes>,
 }
 
 pub(super) fn start(needs: Needs<'_>) -> Result<Rc<NodeShell>> {
@@ -81,7 +83,7 @@ pub(super) fn start(needs: Needs<'_>) -> Result<Rc<NodeShell>> {
         spawn_local(neighbors::accept(services, endpoint.clone(), serve));
         spawn_local(follow_addresses(shell.clone(), port));
     }
-    let has_route = routes(config, directory);
+    let has_route = routes(needs.wishes, directory);
     spawn_local(status::follow(
         shell.clone(),
         facts(config, shell.identity().id()),
@@ -167,17 +169,15 @@ fn facts(config: &NodeConfig, id: NodeId) -> Facts {
     }
 }
 
+/// Over how many Nodes a flow goes as the Node starts.
+pub(super) fn hops(config: &NodeConfig) -> u8 {
+    u8::try_from(config.hops()).unwrap_or(u8::MAX)
+}
+
 /// Whether a flow of this Node's apps would find a way now.
-fn routes(config: &NodeConfig, directory: Rc<RefCell<Directory>>) -> impl Fn() -> bool + 'static {
-    let hops = u8::try_from(config.hops()).unwrap_or(u8::MAX);
-    let countries = config.exit_countries.clone();
+fn routes(wishes: Rc<Wishes>, directory: Rc<RefCell<Directory>>) -> impl Fn() -> bool + 'static {
     move || {
-        let request = RouteRequest {
-            hops,
-            countries: countries.clone(),
-            unix_time: Some(clock::unix_seconds()),
-            ..RouteRequest::default()
-        };
+        let request = super::uis::request(&wishes);
         let directory = directory.borrow();
         let route = route::choose(&directory, &request, clock::now(), &mut rand::rng());
         if let Err(error) = &route {

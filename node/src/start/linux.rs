@@ -9,6 +9,7 @@ use masq_core::config::NodeConfig;
 use masq_core::fake_ip;
 use masq_node::database::Store;
 use masq_node::node::{self, Capture, Start};
+use masq_node::ready::Readiness;
 use masq_node::{captured, clock};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
 use rand::Rng;
@@ -32,7 +33,18 @@ pub(crate) fn capture_guard(journal_directory: &Path) -> ExitCode {
     masq_node::helper::guard(journal_directory)
 }
 
-pub(crate) fn node(config: NodeConfig, tun: Option<i32>) -> Result<()> {
+/// With `ui` user interfaces connect to that port; the pipe that was inherited
+/// under the number, if any, is told when they can.
+pub(crate) fn node(
+    config: NodeConfig,
+    tun: Option<i32>,
+    ui: Option<(u16, Option<i32>)>,
+) -> Result<()> {
+    let ui = match ui {
+        Some((port, Some(number))) => Some((port, Readiness::inherited(number)?)),
+        Some((port, None)) => Some((port, Readiness::default())),
+        None => None,
+    };
     privileges::fix_malloc_threshold();
     privileges::raise_nofile_limit().context("Failed to raise the limit of open files")?;
     let root = user_files::is_root();
@@ -75,6 +87,7 @@ pub(crate) fn node(config: NodeConfig, tun: Option<i32>) -> Result<()> {
         data_directory,
         socket,
         capture,
+        ui,
     })
 }
 

@@ -14,7 +14,11 @@ pub(crate) fn capture_guard(_journal_directory: &Path) -> ExitCode {
     capture_helper()
 }
 
-pub(crate) fn node(config: NodeConfig, _tun: Option<i32>) -> Result<()> {
+pub(crate) fn node(
+    config: NodeConfig,
+    _tun: Option<i32>,
+    _ui: Option<(u16, Option<i32>)>,
+) -> Result<()> {
     let _ = data_directory(&config)?;
     bail!("MASQNode is unsupported on this platform: Linux is the one that is built so far")
 }
