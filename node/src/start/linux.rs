@@ -7,10 +7,11 @@ use masq_capture::Network;
 use masq_capture::helper::Parameters;
 use masq_core::config::NodeConfig;
 use masq_core::fake_ip;
+use masq_core::record::EarningAddress;
 use masq_node::database::Store;
 use masq_node::node::{self, Capture, Start};
 use masq_node::ready::Readiness;
-use masq_node::{captured, clock};
+use masq_node::{captured, clock, configurator};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
 use rand::Rng;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -36,7 +37,7 @@ pub(crate) fn capture_guard(journal_directory: &Path) -> ExitCode {
 /// With `ui` user interfaces connect to that port; the pipe that was inherited
 /// under the number, if any, is told when they can.
 pub(crate) fn node(
-    config: NodeConfig,
+    mut config: NodeConfig,
     tun: Option<i32>,
     ui: Option<(u16, Option<i32>)>,
 ) -> Result<()> {
@@ -73,7 +74,11 @@ pub(crate) fn node(
     }
     let data_directory = data_directory(&config)?;
     let (store, mut remembered) = Store::open(&data_directory)?;
-    store.claim(config.chain)?;
+    let wallets = configurator::start_with(&store, &config)?;
+    config.earning_wallet = wallets
+        .earning
+        .map(|wallet| EarningAddress(*wallet.as_bytes()));
+    config.db_password = None;
     let identity = store.identity(&mut remembered, clock::unix_seconds())?;
     let socket = match sockets {
         Some(sockets) => Some(link_socket(&sockets, &config, &store, remembered.port)?),
