@@ -7,9 +7,10 @@ use masq_capture::Network;
 use masq_capture::helper::Parameters;
 use masq_core::config::NodeConfig;
 use masq_core::fake_ip;
+use masq_core::record::EarningAddress;
 use masq_node::database::Store;
 use masq_node::node::{self, Capture, Start};
-use masq_node::{captured, clock, log};
+use masq_node::{captured, clock, configurator, log};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
 use rand::Rng;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -47,7 +48,7 @@ pub(crate) fn node(config: NodeConfig, tun: Option<i32>, ui: Option<Ui>) -> Resu
 }
 
 /// All that comes before the Node works.
-fn prepare(config: NodeConfig, tun: Option<i32>) -> Result<Start<TunDevice>> {
+fn prepare(mut config: NodeConfig, tun: Option<i32>) -> Result<Start<TunDevice>> {
     privileges::fix_malloc_threshold();
     privileges::raise_nofile_limit().context("Failed to raise the limit of open files")?;
     let root = user_files::is_root();
@@ -79,7 +80,11 @@ fn prepare(config: NodeConfig, tun: Option<i32>) -> Result<Start<TunDevice>> {
         tracing::warn!(%error, "the log is not kept in the data directory");
     }
     let (store, mut remembered) = Store::open(&data_directory)?;
-    store.claim(config.chain)?;
+    let wallets = configurator::start_with(&store, &config)?;
+    config.earning_wallet = wallets
+        .earning
+        .map(|wallet| EarningAddress(*wallet.as_bytes()));
+    config.db_password = None;
     let identity = store.identity(&mut remembered, clock::unix_seconds())?;
     let socket = match sockets {
         Some(sockets) => Some(link_socket(&sockets, &config, &store, remembered.port)?),
