@@ -7,7 +7,10 @@
 mod money;
 mod passwords;
 mod settings;
+mod start;
 mod wallets;
+
+pub use start::{Given, Wallets, start};
 
 use crate::database::{Key, PasswordError, Store, StoreError};
 use masq_core::config::{HopCount, NodeConfig};

@@ -117,6 +117,11 @@ impl Store {
         self.writer.with(rows::past_neighbors)
     }
 
+    /// A failure of this database, in words that go on after its name.
+    pub(crate) fn failure(&self, code: masq_core::failure::Code, what: &str) -> StoreError {
+        StoreError::new(code, &folder::database(self.folder.path()), what)
+    }
+
     /// Lets a change be written within two seconds. Never blocks on the disk.
     pub fn queue(&self, change: Change) {
         self.writer.queue(change);

@@ -266,10 +266,36 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
         "secret\n",
         "walletAddresses",
     ),
+    ("connections", &["connections"], "", "connections"),
+    (
+        "connections-json",
+        &["connections", "--json"],
+        "",
+        "connections",
+    ),
+    (
+        "connections-close",
+        &["connections", "--close", "17"],
+        "",
+        "closeConnection",
+    ),
+    ("why-flow", &["why", "17"], "", "why"),
+    (
+        "why",
+        &["why", "--app", "firefox", "example.org:443"],
+        "",
+        "why",
+    ),
+    (
+        "why-json",
+        &["why", "--protocol", "dns", "example.org", "--json"],
+        "",
+        "why",
+    ),
 ];
 
 /// Opcodes whose commands are tested below or elsewhere.
-const ELSEWHERE: &[&str] = &["shutdown"];
+const ELSEWHERE: &[&str] = &["health", "shutdown"];
 
 #[test]
 fn commands_send_and_print_what_was_reviewed() {

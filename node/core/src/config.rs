@@ -27,6 +27,7 @@ pub use values::{Chain, HopCount, LogLevel, Mode, Neighbor, Port, RealUser, TunN
 use crate::record::{EarningAddress, Rates};
 use crate::secret::Secret;
 use reader::Reader;
+pub use reader::unknown_key;
 
 /// The longest value that is taken from anywhere but a file.
 pub const MAX_VALUE: usize = 64 << 10;
@@ -63,10 +64,26 @@ pub fn environment_name(key: &str) -> String {
     format!("MASQ_{}", key.to_ascii_uppercase().replace('-', "_"))
 }
 
+/// What a configuration file says, key by key, and what in it says nothing.
+#[derive(Debug, Default)]
+pub struct FileValues {
+    pub values: BTreeMap<&'static str, Secret>,
+    pub errors: Vec<ConfigError>,
+}
+
+/// Reads a file's text without asking whether the values are right.
+pub fn values_of_file(text: &str) -> FileValues {
+    Reader::new(&Sources {
+        file: Some(text.to_owned()),
+        ..Sources::default()
+    })
+    .into_values()
+}
+
 /// Whether a text may stand for one key, apart from rules between keys.
 pub fn check(name: &str, text: &str, chain: Chain) -> Result<(), ConfigError> {
     let Some(key) = key_of(name) else {
-        return Err(reader::unknown_key(name));
+        return Err(unknown_key(name));
     };
     if text.len() > MAX_VALUE {
         return Err(ConfigError::new(name, "", "too long").remedy(key.range));

@@ -30,4 +30,5 @@ pub mod reputation;
 pub mod resume;
 pub mod route;
 pub mod secret;
+pub mod setup;
 pub mod wallet;

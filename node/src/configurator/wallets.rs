@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 const USUAL_WORDS: usize = 24;
 /// The longest extra word, in bytes.
 const LONGEST_PASSPHRASE: usize = 1_024;
-const HOW_TO_REPLACE: &str = "to replace them, confirm it: --replace-wallets of masq, or \
+const HOW_TO_REPLACE: &str = "to replace them, confirm it: --replace of masq, or \
                               replaceWallets: true in the message; without their phrase or keys \
                               the old ones are lost";
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::core::{Action, Core, Ending, NodeEvent};
-use super::sources::{self, Area};
+use super::sources::{self, Area, RealUser};
 use super::{Options, words};
 use crate::clock;
 use crate::ui::{Admission, ClientId, Event, Server};
@@ -51,8 +51,11 @@ pub fn launcher() -> ExitCode {
 
 async fn serve(options: Options) -> Result<()> {
     let port = options.ui_port.unwrap_or(DEFAULT_PORT);
+    let environment = sources::environment();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let real_user = RealUser::find(&environment, &passwd);
     let admission = Admission {
-        users: sources::real_user().into_iter().collect(),
+        users: real_user.uid.into_iter().collect(),
     };
     let (server, events) = Server::bind(port, admission)
         .await

@@ -158,6 +158,14 @@ impl Store {
         }
     }
 
+    /// Whether there is a secret.
+    pub fn has_secret(&self, setting: Setting) -> Result<bool, StoreError> {
+        let sealed = self
+            .writer
+            .with(|connection| settings::sealed(connection, setting))?;
+        Ok(sealed.is_some())
+    }
+
     /// The text of a secret.
     pub fn secret(&self, key: &Key, setting: Setting) -> Result<Option<Secret>, StoreError> {
         let sealed = self

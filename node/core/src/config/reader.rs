@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::error::{ConfigError, ConfigErrors, Origin};
 use super::keys::{KEYS, Key, Shown, key_of};
-use super::{NodeConfig, Sources};
+use super::{FileValues, NodeConfig, Sources};
 use crate::secret::Secret;
 
 /// A file much longer than this is not a configuration.
@@ -125,6 +125,15 @@ impl Reader {
         }
     }
 
+    pub(super) fn into_values(self) -> FileValues {
+        let text =
+            |(name, value): (&'static str, Value)| (name, Secret::new(value.text.to_string()));
+        FileValues {
+            values: self.values.into_iter().map(text).collect(),
+            errors: self.errors,
+        }
+    }
+
     pub(super) fn finish(mut self, config: NodeConfig) -> Result<NodeConfig, ConfigErrors> {
         if self.errors.is_empty() {
             return Ok(config);
@@ -180,7 +189,8 @@ fn known(name: &'static str) -> &'static Key {
     key_of(name).expect("every key that is read is in the table")
 }
 
-pub(super) fn unknown_key(name: &str) -> ConfigError {
+/// The error that a name is no key's, with the nearest that is.
+pub fn unknown_key(name: &str) -> ConfigError {
     let nearest = KEYS
         .iter()
         .filter(|key| key.shown != Shown::Hidden)

@@ -141,7 +141,7 @@ fn a_bad_value_is_refused_with_key_value_reason_and_range() {
             "CZ stands there twice",
             "CZ,PL|SK",
         ),
-        ("rate-pack = \"1|2|3\"", "not four", "53844|"),
+        ("rate-pack = \"1|2|3\"", "4 values are expected", "53844|"),
         (
             "rate-pack = \"1|2|3|-4\"",
             "\"-4\" is not a number",
