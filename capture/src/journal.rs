@@ -222,6 +222,11 @@ impl<S: Storage> Journal<S> {
     }
 }
 
+/// How many changes in a journal's bytes were not undone.
+pub fn open_entries(bytes: &[u8]) -> usize {
+    parse(bytes).len()
+}
+
 fn parse(bytes: &[u8]) -> Vec<Entry> {
     let mut open: Vec<Entry> = Vec::new();
     for line in bytes.split(|&byte| byte == b'\n') {

@@ -10,19 +10,23 @@ pub(crate) mod check_password;
 pub(crate) mod completions;
 pub(crate) mod configuration;
 pub(crate) mod connection_status;
+pub(crate) mod connections;
 pub(crate) mod crash;
 pub(crate) mod descriptor;
+pub(crate) mod doctor;
 pub(crate) mod exit_location;
 pub(crate) mod financials;
 pub(crate) mod generate_wallets;
 mod language;
 pub(crate) mod man;
+mod measure;
 pub(crate) mod neighborhood_graph;
 pub(crate) mod recover_wallets;
 pub(crate) mod repair;
 mod replace;
 pub(crate) mod run;
 pub(crate) mod scan;
+pub(crate) mod service;
 pub(crate) mod set_configuration;
 pub(crate) mod set_password;
 pub(crate) mod setup;
@@ -30,6 +34,7 @@ pub(crate) mod shutdown;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod wallet_addresses;
+pub(crate) mod why;
 
 /// A command that was read.
 pub(crate) trait Command {
@@ -61,8 +66,10 @@ commands! {
     Completions(completions),
     Configuration(configuration),
     ConnectionStatus(connection_status),
+    Connections(connections),
     Crash(crash),
     Descriptor(descriptor),
+    Doctor(doctor),
     ExitLocation(exit_location),
     Financials(financials),
     GenerateWallets(generate_wallets),
@@ -72,6 +79,7 @@ commands! {
     Repair(repair),
     Run(run),
     Scan(scan),
+    Service(service),
     SetConfiguration(set_configuration),
     SetPassword(set_password),
     Setup(setup),
@@ -80,6 +88,7 @@ commands! {
     Start(start),
     Status(status),
     WalletAddresses(wallet_addresses),
+    Why(why),
 }
 
 impl Commands {

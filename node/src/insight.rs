@@ -3,6 +3,7 @@
 
 use crate::entry::Entry;
 use crate::entry::record::{App, Kind, Look};
+use crate::gateway::dispatch::answer;
 use crate::link::Link;
 use crate::outside::Outside;
 use health::Vitals;
@@ -56,12 +57,12 @@ impl<L: Link, O: Outside> Insight<L, O> {
                     |ConnectionsRequest {}| Ok(self.connections(now_unix)),
                 )
             }
-            CloseConnectionRequest::OPCODE => answer(frame, |asked: CloseConnectionRequest| {
+            CloseConnectionRequest::OPCODE => answer(&frame, |asked: CloseConnectionRequest| {
                 let closed = self.close(asked.id);
                 Ok(CloseConnectionResponse { closed })
             }),
-            WhyRequest::OPCODE => answer(frame, |asked| self.why(asked)),
-            HealthRequest::OPCODE => answer(frame, |HealthRequest {}| {
+            WhyRequest::OPCODE => answer(&frame, |asked| self.why(asked)),
+            HealthRequest::OPCODE => answer(&frame, |HealthRequest {}| {
                 let findings = health::findings(&(self.vitals)());
                 Ok(HealthResponse { findings })
             }),
@@ -201,22 +202,6 @@ fn wrong(message: &str) -> UiError {
     UiError {
         code: UiCode::NON_PARSABLE_VALUE,
         message: message.to_owned(),
-    }
-}
-
-/// The answer to one conversation, or why there is none.
-fn answer<M: Message, A: Message>(
-    frame: Frame,
-    serve: impl FnOnce(M) -> Result<A, UiError>,
-) -> Frame {
-    let asked = Frame {
-        opcode: frame.opcode.clone(),
-        context_id: frame.context_id,
-        body: Ok(Default::default()),
-    };
-    match frame.message::<M>().and_then(serve) {
-        Ok(answer) => Frame::of(&answer, asked.context_id),
-        Err(error) => asked.refusal(error.code, error.message),
     }
 }
 

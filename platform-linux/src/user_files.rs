@@ -38,6 +38,12 @@ pub fn make_directory(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// How many bytes this user may still write to the disk of a folder.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let disk = nix::sys::statvfs::statvfs(folder)?;
+    Ok(disk.blocks_available() * disk.fragment_size())
+}
+
 /// Asks for socket buffers beyond the system's limit for users.
 pub fn force_socket_buffers(socket: &impl std::os::fd::AsFd, bytes: usize) -> io::Result<()> {
     setsockopt(socket, sockopt::RcvBufForce, &bytes)?;

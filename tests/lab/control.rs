@@ -24,6 +24,11 @@ impl Control {
     pub fn start(host: &Host) -> Result<Self> {
         let mut command = host.command(process::binary("MASQNode")?)?;
         command.arg("--initialization").env_remove("SUDO_UID");
+        Self::start_as(host, command)
+    }
+
+    /// The same with a command of one's own.
+    pub fn start_as(host: &Host, command: std::process::Command) -> Result<Self> {
         let daemon = host.spawn("daemon", command)?;
         let control = Self {
             host: host.clone(),

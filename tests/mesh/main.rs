@@ -16,6 +16,7 @@ mod crash;
 mod endings;
 mod exits;
 mod garbage;
+mod insight;
 mod joining;
 mod laboratory;
 mod masq_run;

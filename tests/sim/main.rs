@@ -13,6 +13,7 @@
 
 mod app;
 mod hardening;
+mod insight;
 mod internet;
 mod joining;
 mod names;

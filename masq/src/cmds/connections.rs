@@ -1,6 +1,6 @@
 //! `masq connections`: the flows of this machine's programs that the Node carries now.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -10,9 +10,10 @@ use masq_ui_protocol::message::{
     ConnectionsResponse, FlowProtocol,
 };
 
-use super::table::{age, bytes, table};
+use super::measure::{age, bytes, one_line};
 use super::{Command, Json};
-use crate::client::ORDINARY;
+use crate::client::{Failure, ORDINARY};
+use crate::page;
 use crate::session::Session;
 
 const REFRESH: Duration = Duration::from_secs(1);
@@ -53,37 +54,55 @@ impl Command for Connections {
             }
             return Ok(u8::from(!answer.closed));
         }
-        let before = if io::stdout().is_terminal() { CLEAR } else { "" };
-        loop {
-            let answer: ConnectionsResponse = session.request(&ConnectionsRequest {}, ORDINARY)?;
-            if self.json.json {
-                session.print_json(&answer)?;
-            } else if self.watch {
-                session.print(&format!("{before}{}", page(&answer)))?;
-            } else {
-                session.print(&page(&answer))?;
-            }
-            if !self.watch {
-                return Ok(0);
-            }
-            session.wait(REFRESH)?;
+        let answer: ConnectionsResponse = session.request(&ConnectionsRequest {}, ORDINARY)?;
+        if self.watch {
+            return watch(session, answer);
         }
+        if self.json.json {
+            session.print_json(&answer)?;
+        } else {
+            session.print(&show(&answer))?;
+        }
+        Ok(0)
+    }
+}
+
+/// Shows them again and again, until Ctrl-C or until nobody reads any more.
+fn watch(session: &mut Session, mut answer: ConnectionsResponse) -> Result<u8> {
+    let before = if io::stdout().is_terminal() {
+        CLEAR
+    } else {
+        ""
+    };
+    loop {
+        let mut out = io::stdout().lock();
+        let page = page::plain(&show(&answer));
+        if writeln!(out, "{before}{}", page.trim_end())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            return Ok(0);
+        }
+        drop(out);
+        match session.wait(REFRESH) {
+            Err(Failure::Interrupted) => return Ok(0),
+            waited => waited?,
+        }
+        answer = session.request(&ConnectionsRequest {}, ORDINARY)?;
     }
 }
 
 const HEADS: [&str; 11] = [
     "ID", "APP", "TO", "RULE", "HOPS", "EXIT", "SENT", "RECEIVED", "UP/S", "DOWN/S", "AGE",
 ];
-const RIGHT: [bool; 11] = [
-    true, false, false, false, false, false, true, true, true, true, true,
-];
+const RIGHT: [usize; 6] = [0, 6, 7, 8, 9, 10];
 
-fn page(answer: &ConnectionsResponse) -> String {
+fn show(answer: &ConnectionsResponse) -> String {
     if answer.connections.is_empty() {
         return "no connections".to_owned();
     }
     let rows: Vec<Vec<String>> = answer.connections.iter().map(row).collect();
-    let mut page = table(&HEADS, &RIGHT, &rows);
+    let mut page = page::table(&HEADS, &RIGHT, &rows);
     let more = answer.total.saturating_sub(rows.len() as u64);
     if more > 0 {
         page.push_str(&format!("and {more} older ones\n"));
@@ -96,7 +115,10 @@ fn row(flow: &Connection) -> Vec<String> {
         Some(app) => format!("{} ({})", app.name, app.pid),
         None => "?".to_owned(),
     };
-    let port = flow.destination.rsplit_once(':').map_or("", |(_, port)| port);
+    let port = flow
+        .destination
+        .rsplit_once(':')
+        .map_or("", |(_, port)| port);
     let to = match (&flow.name_opt, flow.protocol) {
         (Some(name), FlowProtocol::Dns) => format!("dns {name}"),
         (Some(name), FlowProtocol::Tcp) => format!("{name}:{port}"),
@@ -114,8 +136,8 @@ fn row(flow: &Connection) -> Vec<String> {
     };
     vec![
         flow.id.to_string(),
-        app,
-        to,
+        one_line(&app),
+        one_line(&to),
         flow.rule.clone(),
         hops,
         exit,
@@ -160,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_line_has_app_name_rule_hops_exit_bytes_rate_and_age() {
-        let page = page(&ConnectionsResponse {
+        let page = show(&ConnectionsResponse {
             total: 3,
             connections: vec![
                 flow(),

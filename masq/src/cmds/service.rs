@@ -154,7 +154,9 @@ impl ServiceStatus {
         let installed = path.exists();
         let systemd = is_running(&self.root);
         let says = |question: &str| {
-            let asked = Process::new("systemctl").args([question, unit::NAME]).output();
+            let asked = Process::new("systemctl")
+                .args([question, unit::NAME])
+                .output();
             let text = asked.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
             text.unwrap_or_default()
         };
@@ -171,7 +173,10 @@ impl ServiceStatus {
         } else if !installed {
             session.print("not installed: `sudo masq service install` does it")?;
         } else if !systemd {
-            session.print(&format!("{} is there; systemd does not run here", path.display()))?;
+            session.print(&format!(
+                "{} is there; systemd does not run here",
+                path.display()
+            ))?;
         } else {
             session.print(&format!("{}: {enabled}, {active}", path.display()))?;
         }
@@ -281,14 +286,24 @@ mod tests {
     #[test]
     fn the_user_is_found_in_passwd_but_never_root() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:100:Ann:/home/ann:/bin/sh\n";
-        assert_eq!(of_passwd(passwd, "ann").as_deref(), Some("1000:100:/home/ann"));
+        assert_eq!(
+            of_passwd(passwd, "ann").as_deref(),
+            Some("1000:100:/home/ann")
+        );
         assert_eq!(of_passwd(passwd, "root"), None);
         assert_eq!(of_passwd(passwd, "bob"), None);
     }
 
     #[test]
     fn a_user_that_is_none_is_refused() {
-        for text in ["", "1000", "1000:1000", "a:b:/home", "1:2:home", "1:2:/h\nUser=root"] {
+        for text in [
+            "",
+            "1000",
+            "1000:1000",
+            "a:b:/home",
+            "1:2:home",
+            "1:2:/h\nUser=root",
+        ] {
             assert!(real_user(text).is_err(), "{text:?}");
         }
         assert!(real_user("1000:1000:/home/a b").is_ok());

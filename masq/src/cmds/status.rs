@@ -10,15 +10,22 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
+use masq_ui_protocol::Code;
+use masq_ui_protocol::message::{
+    ConnectionStage, ConnectionStatusRequest, ConnectionStatusResponse, Finding, HealthRequest,
+    HealthResponse, Severity,
+};
+
 use super::Command;
+use crate::client::{Failure, ORDINARY};
 use crate::session::Session;
 
-const FILE: &str = "status.json";
+pub(super) const FILE: &str = "status.json";
 
 /// Show how a Node stands in the mesh: its neighbors, what was tried, what to do.
 ///
-/// Reads the file that a Node of this machine keeps in its data directory; the
-/// Node is not asked, so this works for a Node that has ended too.
+/// Asks the Node, through the Daemon, what is wrong. Where nobody answers, and for a folder that is
+/// named, it reads the file that a Node keeps in its data directory, also of a Node that has ended.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit status: 0 if the Node runs, 3 if it does not, 1 if there is nothing to show."
@@ -28,7 +35,7 @@ pub(crate) struct Status {
     #[arg(long, value_name = "DIRECTORY")]
     data_directory: Option<PathBuf>,
 
-    /// Print what the Node wrote, as JSON
+    /// Print what the Node says or wrote, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -37,7 +44,12 @@ pub(crate) struct Status {
 const NOT_RUNNING: u8 = 3;
 
 impl Command for Status {
-    fn execute(self, _session: &mut Session) -> Result<u8> {
+    fn execute(self, session: &mut Session) -> Result<u8> {
+        if self.data_directory.is_none()
+            && let Some(live) = Live::ask(session)?
+        {
+            return live.show(session, self.json);
+        }
         let path = match self.data_directory {
             Some(directory) => directory.join(FILE),
             None => newest_of_user()?,
@@ -61,8 +73,80 @@ impl Command for Status {
     }
 }
 
+/// What a Node that runs says of itself.
+struct Live {
+    stage: Option<ConnectionStage>,
+    findings: Vec<Finding>,
+}
+
+impl Live {
+    /// None when no Daemon answers, or no Node runs.
+    fn ask(session: &mut Session) -> Result<Option<Live>> {
+        let health: HealthResponse = match session.request(&HealthRequest {}, ORDINARY) {
+            Ok(health) => health,
+            Err(Failure::Nobody { .. } | Failure::NoNode { .. }) => return Ok(None),
+            Err(Failure::Refused(error)) if error.code == Code::NODE_NOT_RUNNING => {
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        let stage = session.request(&ConnectionStatusRequest {}, ORDINARY);
+        Ok(Some(Live {
+            // Without a mesh there is no stage.
+            stage: stage
+                .ok()
+                .map(|answer: ConnectionStatusResponse| answer.stage),
+            findings: health.findings,
+        }))
+    }
+
+    fn show(&self, session: &mut Session, json: bool) -> Result<u8> {
+        if json {
+            session.print_json(&serde_json::json!({
+                "running": true, "stage": self.stage, "findings": self.findings,
+            }))?;
+            return Ok(0);
+        }
+        let mut page = String::from("The Node runs.\n");
+        if let Some(stage) = self.stage {
+            page.push_str(super::connection_status::sentence(stage));
+            page.push('\n');
+        }
+        page.push_str(&findings(&self.findings));
+        // The same Node may have written who its neighbors are.
+        let written = newest_of_user()
+            .ok()
+            .and_then(|path| fs::read_to_string(path).ok())
+            .and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        if let Some(status) = written.filter(runs) {
+            page.push('\n');
+            page.push_str(&describe(&status, true, now()));
+        }
+        session.print(&page)?;
+        Ok(0)
+    }
+}
+
+fn findings(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return "Nothing is wrong.\n".to_owned();
+    }
+    let mut page = String::new();
+    for finding in findings {
+        let severity = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "note",
+        };
+        let (code, what, remedy) = (&finding.code, &finding.what, &finding.remedy);
+        // Writing to a text cannot fail.
+        let _ = writeln!(page, "{severity} {code}: {what}\n  -> {remedy}");
+    }
+    page
+}
+
 /// The status that was written last below `~/.local/share/MASQ`.
-fn newest_of_user() -> Result<PathBuf> {
+pub(super) fn newest_of_user() -> Result<PathBuf> {
     let local = match std::env::var_os("XDG_DATA_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => {
@@ -101,7 +185,7 @@ fn runs(status: &Value) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the shell's clock")]
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |time| time.as_secs())
 }
@@ -223,6 +307,18 @@ mod tests {
             assert!(page.contains(words), "{words}: {page}");
         }
         assert!(!page.contains("does not run"));
+    }
+
+    #[test]
+    fn findings_are_told_with_what_to_do() {
+        let page = findings(&[Finding {
+            code: "no-route".to_owned(),
+            severity: Severity::Error,
+            what: "There is no route.".to_owned(),
+            remedy: "Wait.".to_owned(),
+        }]);
+        assert_eq!(page, "error no-route: There is no route.\n  -> Wait.\n");
+        assert_eq!(findings(&[]), "Nothing is wrong.\n");
     }
 
     #[test]

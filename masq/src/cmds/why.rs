@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use masq_ui_protocol::message::{FlowProtocol, WhyRequest, WhyResponse, WhyTopic};
 
-use super::table::printable;
+use super::measure::one_line;
 use super::{Command, Json};
 use crate::client::ORDINARY;
 use crate::session::Session;
@@ -18,7 +18,9 @@ const NO_WAY: u8 = 3;
 /// what would be decided, without connecting: whose it is, what the DNS would say, which rule
 /// applies, over which Nodes it could go, and what stands in the way.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 if it is carried, 3 if not, 1 if the Node could not be asked.")]
+#[command(
+    after_help = "Exit status: 0 if it is carried, 3 if not, 1 if the Node could not be asked."
+)]
 pub(crate) struct Why {
     /// A connection's number, or NAME[:PORT], ADDRESS[:PORT] or a URL
     #[arg(value_name = "WHAT", value_parser = what)]
@@ -89,7 +91,7 @@ fn page(answer: &WhyResponse) -> String {
             WhyTopic::Circuit => "circuit",
             WhyTopic::Exit => "exit",
         };
-        page.push_str(&format!("{topic:<8} {}\n", printable(&step.text)));
+        page.push_str(&format!("{topic:<8} {}\n", one_line(&step.text)));
     }
     page.push_str(if answer.carried {
         "carried"

@@ -4,10 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test says so by failing")]
 
 mod help;
+#[cfg(target_os = "linux")]
+mod insight;
 mod mock;
 mod one_shot;
 #[cfg(unix)]
 mod prompt;
+mod reviewed;
 #[cfg(unix)]
 mod terminal;
 mod transcript;

@@ -47,7 +47,10 @@ pub(crate) fn text(settings: &Settings<'_>) -> String {
     let program = |path: &Path| quoted(&path.to_string_lossy()).replace('$', "$$");
     let (node, masq) = (program(settings.node), program(settings.masq));
     let user = settings.real_user.map_or_else(String::new, |user| {
-        format!("Environment={}\n", quoted(&format!("MASQ_REAL_USER={user}")))
+        format!(
+            "Environment={}\n",
+            quoted(&format!("MASQ_REAL_USER={user}"))
+        )
     });
     let capabilities = CAPABILITIES.join(" ");
     format!(
