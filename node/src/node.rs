@@ -17,7 +17,7 @@ use crate::serve::Services;
 use crate::{trouble, tun};
 use anyhow::{Context, Result, anyhow};
 use masq_capture::device::PacketDevice;
-use masq_core::config::{Mode, NodeConfig};
+use masq_core::config::{CrashPoint, Mode, NodeConfig};
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::Code;
@@ -115,6 +115,7 @@ where
     } = start;
     let mut ended = std::pin::pin!(end_signal()?);
     let own_id = identity.id();
+    crash_at_start(config.crash_point)?;
     let started = clock::now();
     let mut gateway = uis::listen(&mut ui).await?;
     tracing::info!(event = "starting", id = %own_id, mode = config.mode.name());
@@ -188,6 +189,7 @@ where
             directory: directory.clone(),
             mesh: mesh.clone(),
             wishes,
+            store: store.clone(),
             shell: shell.clone(),
             entry: entry.clone(),
             started,
@@ -231,6 +233,15 @@ where
     }
     tracing::info!(event = "ended");
     result
+}
+
+/// For those who want to see what a crash does.
+fn crash_at_start(point: CrashPoint) -> Result<()> {
+    match point {
+        CrashPoint::Panic => panic!("crash-point = panic"),
+        CrashPoint::Error => Err(anyhow!("crash-point = error")),
+        CrashPoint::Message | CrashPoint::None => Ok(()),
+    }
 }
 
 /// Carries flows, as far as they are captured.

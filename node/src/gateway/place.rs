@@ -9,9 +9,9 @@ use masq_core::directory::Directory;
 use masq_ui_protocol::message::{
     ConnectionStage, ConnectionStatusRequest, ConnectionStatusResponse, DescriptorRequest,
     DescriptorResponse, ExitLocationRequest, ExitLocationResponse, NeighborhoodGraphRequest,
-    NeighborhoodGraphResponse, SetConfigurationRequest, SetConfigurationResponse,
+    NeighborhoodGraphResponse,
 };
-use masq_ui_protocol::{Code, Frame, Message, UiError};
+use masq_ui_protocol::{Frame, Message, UiError};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -66,27 +66,6 @@ impl Surroundings {
             ExitLocationRequest::OPCODE => answer(frame, |asked| self.exit_location(&asked)),
             _ => return None,
         };
-        Some(answer.into())
-    }
-
-    /// Takes `setConfiguration` of min-hops; it holds as long as the Node runs.
-    pub fn handle_min_hops(&self, frame: &Frame) -> Option<Reply> {
-        if frame.opcode != SetConfigurationRequest::OPCODE {
-            return None;
-        }
-        let asked = frame.clone().message::<SetConfigurationRequest>().ok()?;
-        if asked.name != "min-hops" {
-            return None;
-        }
-        let answer = answer(frame, |asked: SetConfigurationRequest| {
-            let hops = asked.value.parse().ok().and_then(HopCount::new);
-            let hops = hops.ok_or_else(|| UiError {
-                code: Code::NON_PARSABLE_VALUE,
-                message: "min-hops is a number from 1 to 6".to_owned(),
-            })?;
-            self.set_hops(hops);
-            Ok(SetConfigurationResponse {})
-        });
         Some(answer.into())
     }
 

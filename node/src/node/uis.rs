@@ -3,6 +3,8 @@
 
 use super::neighborhood::{self, NodeShell};
 use crate::clock;
+use crate::configurator::{Changed, Configurator};
+use crate::database::{Setting, Store};
 use crate::entry::Entry;
 use crate::gateway::dispatch::{Dispatch, Reply};
 use crate::gateway::graph::Place;
@@ -15,7 +17,7 @@ use crate::mesh::Mesh;
 use crate::outside::sockets::Sockets;
 use crate::ready::Readiness;
 use anyhow::{Context, Result};
-use masq_core::config::{CountryCode, NodeConfig};
+use masq_core::config::{CountryCode, CrashPoint, NodeConfig};
 use masq_core::descriptor::Descriptor;
 use masq_core::directory::Directory;
 use masq_core::identity::NodeId;
@@ -38,6 +40,7 @@ pub(super) struct Parts {
     pub(super) directory: Rc<RefCell<Directory>>,
     pub(super) mesh: Rc<Mesh<QuicLink>>,
     pub(super) wishes: Rc<Wishes>,
+    pub(super) store: Rc<Store>,
     /// None without gossip.
     pub(super) shell: Option<Rc<NodeShell>>,
     /// None without capture.
@@ -125,10 +128,21 @@ pub(super) fn request(wishes: &Wishes) -> RouteRequest {
 
 fn dispatch(parts: &Parts) -> Dispatch {
     let surroundings = Rc::new(surroundings(parts));
-    let mut dispatch = Dispatch::new(false);
+    let mut dispatch = Dispatch::new(parts.config.crash_point == CrashPoint::Message);
     let place = surroundings.clone();
     dispatch.add(move |frame, _| place.handle(frame));
-    dispatch.add(move |frame, _| surroundings.handle_min_hops(frame));
+    let mut configurator = Configurator::new(&parts.config, parts.store.clone());
+    dispatch.add(move |frame, now| {
+        let reply = configurator.handle(frame.clone(), now)?;
+        match reply.changed {
+            Some(Changed::MinHops(hops)) => surroundings.set_hops(hops),
+            None => {}
+        }
+        Some(Reply {
+            answer: reply.answer,
+            others: reply.others,
+        })
+    });
     let vital_parts = parts.clone();
     let mut insight = Insight::new(parts.entry.clone(), Box::new(move || vitals(&vital_parts)));
     dispatch.add(move |frame, now| insight.handle(frame.clone(), now).map(Reply::from));
@@ -218,10 +232,16 @@ fn vitals(parts: &Parts) -> Vitals {
             None => Capture::Off,
         },
         serves: config.relays(),
-        earning_wallet: None,
-        consuming_wallet: None,
+        earning_wallet: Some(config.earning_wallet.is_some() || earns(&parts.store)),
+        // One that only the database holds is not seen without the password.
+        consuming_wallet: config.consuming_private_key.is_some().then_some(true),
         free_bytes: None,
     }
+}
+
+/// Whether the database names an earning wallet.
+fn earns(store: &Store) -> bool {
+    matches!(store.setting(Setting::EarningWalletAddress), Ok(Some(_)))
 }
 
 /// The wishes that a Node starts with.
