@@ -51,12 +51,9 @@ impl<L: Link, O: Outside> Insight<L, O> {
     /// The answer to a frame; None when its opcode is another's.
     pub fn handle(&mut self, frame: Frame, now_unix: u64) -> Option<Frame> {
         Some(match frame.opcode.as_str() {
-            ConnectionsRequest::OPCODE => {
-                answer(
-                    frame,
-                    |ConnectionsRequest {}| Ok(self.connections(now_unix)),
-                )
-            }
+            ConnectionsRequest::OPCODE => answer(&frame, |ConnectionsRequest {}| {
+                Ok(self.connections(now_unix))
+            }),
             CloseConnectionRequest::OPCODE => answer(&frame, |asked: CloseConnectionRequest| {
                 let closed = self.close(asked.id);
                 Ok(CloseConnectionResponse { closed })

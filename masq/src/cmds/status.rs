@@ -84,7 +84,9 @@ impl Live {
     fn ask(session: &mut Session) -> Result<Option<Live>> {
         let health: HealthResponse = match session.request(&HealthRequest {}, ORDINARY) {
             Ok(health) => health,
-            Err(Failure::Nobody { .. } | Failure::NoNode { .. }) => return Ok(None),
+            Err(Failure::Nobody { .. } | Failure::NoNode { .. } | Failure::Foreign { .. }) => {
+                return Ok(None);
+            }
             Err(Failure::Refused(error)) if error.code == Code::NODE_NOT_RUNNING => {
                 return Ok(None);
             }
