@@ -28,6 +28,9 @@ const DIALLING: Duration = Duration::from_secs(20);
 const FIRST_HEALING: Duration = Duration::from_secs(30);
 const LONGEST_HEALING: Duration = Duration::from_secs(1_800);
 
+/// For this time after a way out of a part of the mesh was found, further ones are taken.
+const BRIDGING: Duration = Duration::from_secs(30);
+
 /// An introduced Node is tried as often.
 const INTRODUCED_TRIES: u32 = 2;
 
@@ -60,6 +63,8 @@ pub(super) struct Candidate {
     pub(super) source: Source,
     /// Configured; never forgotten.
     pub(super) seed: bool,
+    /// Configured, or introduced by such a Node: it is in the mesh that this Node was told of.
+    pub(super) anchor: bool,
     pub(super) last_seen_unix: u64,
     pub(super) remembered: bool,
     pub(super) failures: u32,
@@ -79,6 +84,7 @@ impl Candidate {
             descriptor,
             source,
             seed: source == Source::Seed,
+            anchor: source == Source::Seed,
             last_seen_unix: 0,
             remembered: false,
             failures: 0,
@@ -129,6 +135,7 @@ impl Neighborhood {
             match self.candidates.get_mut(&id) {
                 Some(known) => {
                     known.seed = true;
+                    known.anchor = true;
                     known.source = known.source.min(Source::Seed);
                     known.descriptor = fresh.descriptor;
                 }
@@ -140,9 +147,11 @@ impl Neighborhood {
         self.dial_at = Some(now.instant);
     }
 
-    pub(super) fn add_introduced(&mut self, descriptor: Descriptor, now: Now) {
+    pub(super) fn add_introduced(&mut self, by: &NodeId, descriptor: Descriptor, now: Now) {
         let id = descriptor.id();
+        let anchor = self.is_anchor(by);
         if let Some(known) = self.candidates.get_mut(&id) {
+            known.anchor |= anchor;
             if known.dialling.is_none() {
                 known.descriptor = descriptor;
                 known.next_at = now.instant;
@@ -154,10 +163,17 @@ impl Neighborhood {
             if count >= self.config.limits.introduced {
                 return;
             }
-            let candidate = Candidate::new(descriptor, Source::Introduced, now);
+            let mut candidate = Candidate::new(descriptor, Source::Introduced, now);
+            candidate.anchor = anchor;
             self.candidates.insert(id, candidate);
         }
         self.plan_is_stale = true;
+    }
+
+    pub(super) fn is_anchor(&self, id: &NodeId) -> bool {
+        self.candidates
+            .get(id)
+            .is_some_and(|candidate| candidate.anchor)
     }
 
     /// Keeps what reaches a neighbor, for this life and the next.
@@ -433,13 +449,15 @@ impl Neighborhood {
     }
 
     /// With enough neighbors: now and then one that is not in the view is tried, while there is
-    /// room for it, or when all that links lead to is known, which may be a part of the mesh.
+    /// room for it, or when this may be a part of the mesh.
     fn plan_healing(&mut self, next: Option<Instant>, now: Now) -> Option<Instant> {
+        let room = self.circle.len() <= self.config.limits.enough + 1;
         let outside: Vec<_> = self
             .candidates
             .iter()
             .filter(|(id, candidate)| {
                 candidate.dialling.is_none()
+                    && (room || self.is_way_out(id, now))
                     && !self.view.is_connected(id)
                     && !self.links.contains_key(id)
                     && self.bans.until(id, now.instant).is_none()
@@ -449,8 +467,7 @@ impl Neighborhood {
                 (!introduced, candidate.since, *id)
             })
             .collect();
-        let room = self.circle.len() <= self.config.limits.enough + 1 || self.view.is_whole();
-        let Some((.., id)) = outside.into_iter().min().filter(|_| room) else {
+        let Some((.., id)) = outside.into_iter().min() else {
             self.heal_at = None;
             return next;
         };
@@ -465,6 +482,22 @@ impl Neighborhood {
             .heal_at
             .get_or_insert_with(|| now.instant + wait.mul_f64(random.random_range(0.75..1.25)));
         Some(next.map_or(at, |next| next.min(at)))
+    }
+
+    /// Whether this Node may live in a part of the mesh that never met the rest: no link ever led
+    /// to a Node it was told of, or all that links lead to is within its radius.
+    pub(super) fn is_apart(&self) -> bool {
+        let told = || self.candidates.values().any(|candidate| candidate.seed);
+        self.members_up() >= self.config.limits.enough
+            && (self.view.is_whole() || (!self.anchored && told()))
+    }
+
+    /// Whether a link with this Node may join parts of the mesh. One link alone is a weak bridge,
+    /// so what else was found at the same time is joined, too.
+    pub(super) fn is_way_out(&self, id: &NodeId, now: Now) -> bool {
+        let lately = |at: Instant| now.instant.saturating_duration_since(at) < BRIDGING;
+        let apart = self.is_apart() || self.way_out_at.is_some_and(lately);
+        apart && !self.view.is_connected(id)
     }
 
     /// Counts dials that the shell never answered as failed.
