@@ -29,6 +29,7 @@ mod config;
 mod counters;
 mod dial;
 mod greet;
+mod heal;
 mod introduce;
 pub mod letter;
 pub mod message;

@@ -23,14 +23,6 @@ const PASSED_WAIT: Duration = Duration::from_secs(3);
 /// A dial that the shell has not answered by then has failed.
 const DIALLING: Duration = Duration::from_secs(20);
 
-/// With enough neighbors, one Node that has left the view is tried at these intervals, so that
-/// two halves of a mesh find each other again.
-const FIRST_HEALING: Duration = Duration::from_secs(30);
-const LONGEST_HEALING: Duration = Duration::from_secs(1_800);
-
-/// For this time after a way out of a part of the mesh was found, further ones are taken.
-const BRIDGING: Duration = Duration::from_secs(30);
-
 /// An introduced Node is tried as often.
 const INTRODUCED_TRIES: u32 = 2;
 
@@ -436,7 +428,7 @@ impl Neighborhood {
         self.dial_at = next;
     }
 
-    fn dial(&mut self, id: &NodeId, now: Now) -> Instant {
+    pub(super) fn dial(&mut self, id: &NodeId, now: Now) -> Instant {
         let until = now.instant + DIALLING;
         if let Some(candidate) = self.candidates.get_mut(id) {
             let address = candidate.address();
@@ -446,58 +438,6 @@ impl Neighborhood {
             self.actions.push_back(Action::Dial { peer: *id, address });
         }
         until
-    }
-
-    /// With enough neighbors: now and then one that is not in the view is tried, while there is
-    /// room for it, or when this may be a part of the mesh.
-    fn plan_healing(&mut self, next: Option<Instant>, now: Now) -> Option<Instant> {
-        let room = self.circle.len() <= self.config.limits.enough + 1;
-        let outside: Vec<_> = self
-            .candidates
-            .iter()
-            .filter(|(id, candidate)| {
-                candidate.dialling.is_none()
-                    && (room || self.is_way_out(id, now))
-                    && !self.view.is_connected(id)
-                    && !self.links.contains_key(id)
-                    && self.bans.until(id, now.instant).is_none()
-            })
-            .map(|(id, candidate)| {
-                let introduced = candidate.source == Source::Introduced;
-                (!introduced, candidate.since, *id)
-            })
-            .collect();
-        let Some((.., id)) = outside.into_iter().min() else {
-            self.heal_at = None;
-            return next;
-        };
-        if self.heal_at.is_some_and(|at| at <= now.instant) {
-            self.heal_at = None;
-            self.heal_tries = self.heal_tries.saturating_add(1);
-            self.dial(&id, now);
-        }
-        let random = &mut self.random;
-        let wait = (FIRST_HEALING * (1 << self.heal_tries.min(8))).min(LONGEST_HEALING);
-        let at = *self
-            .heal_at
-            .get_or_insert_with(|| now.instant + wait.mul_f64(random.random_range(0.75..1.25)));
-        Some(next.map_or(at, |next| next.min(at)))
-    }
-
-    /// Whether this Node may live in a part of the mesh that never met the rest: no link ever led
-    /// to a Node it was told of, or all that links lead to is within its radius.
-    pub(super) fn is_apart(&self) -> bool {
-        let told = || self.candidates.values().any(|candidate| candidate.seed);
-        self.members_up() >= self.config.limits.enough
-            && (self.view.is_whole() || (!self.anchored && told()))
-    }
-
-    /// Whether a link with this Node may join parts of the mesh. One link alone is a weak bridge,
-    /// so what else was found at the same time is joined, too.
-    pub(super) fn is_way_out(&self, id: &NodeId, now: Now) -> bool {
-        let lately = |at: Instant| now.instant.saturating_duration_since(at) < BRIDGING;
-        let apart = self.is_apart() || self.way_out_at.is_some_and(lately);
-        apart && !self.view.is_connected(id)
     }
 
     /// Counts dials that the shell never answered as failed.

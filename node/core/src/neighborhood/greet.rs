@@ -242,13 +242,6 @@ impl Neighborhood {
         self.introduce(newcomer, &neighbors, missing.min(PASSED), now);
     }
 
-    /// Whoever has the neighbors it needs and asks a Node that does not see it may live in a part
-    /// of the mesh that lost the rest: a link with it joins more than two Nodes.
-    fn seeks_a_way_out(&self, record: &NodeRecord) -> bool {
-        let served = record.neighbors().len() >= self.config.limits.least;
-        served && !self.view.is_connected(&record.id())
-    }
-
     /// A Node without any neighbor, which nobody here could meet, gets the place of the youngest
     /// neighbor that has more than enough others.
     fn give_way(&mut self, newcomer: &NodeRecord, now: Now) -> bool {
