@@ -37,6 +37,7 @@ impl Neighborhood {
 
     /// The peer of this link is a neighbor from now on.
     pub(super) fn enter_circle(&mut self, id: NodeId, accepts: bool, now: Now) {
+        let way_out = self.is_apart() && !self.view.is_connected(&id);
         let Some(peer) = self.links.get_mut(&id) else {
             return;
         };
@@ -73,6 +74,10 @@ impl Neighborhood {
                 slot
             }
         };
+        if way_out {
+            self.way_out_at = Some(now.instant);
+        }
+        self.anchored |= self.is_anchor(&id);
         self.view.clear_slot(slot);
         self.view.touch();
         self.seats.retain(|seat| seat.id != id);

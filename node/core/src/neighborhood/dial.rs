@@ -23,11 +23,6 @@ const PASSED_WAIT: Duration = Duration::from_secs(3);
 /// A dial that the shell has not answered by then has failed.
 const DIALLING: Duration = Duration::from_secs(20);
 
-/// With enough neighbors, one Node that has left the view is tried at these intervals, so that
-/// two halves of a mesh find each other again.
-const FIRST_HEALING: Duration = Duration::from_secs(30);
-const LONGEST_HEALING: Duration = Duration::from_secs(1_800);
-
 /// An introduced Node is tried as often.
 const INTRODUCED_TRIES: u32 = 2;
 
@@ -60,6 +55,8 @@ pub(super) struct Candidate {
     pub(super) source: Source,
     /// Configured; never forgotten.
     pub(super) seed: bool,
+    /// Configured, or introduced by such a Node: it is in the mesh that this Node was told of.
+    pub(super) anchor: bool,
     pub(super) last_seen_unix: u64,
     pub(super) remembered: bool,
     pub(super) failures: u32,
@@ -79,6 +76,7 @@ impl Candidate {
             descriptor,
             source,
             seed: source == Source::Seed,
+            anchor: source == Source::Seed,
             last_seen_unix: 0,
             remembered: false,
             failures: 0,
@@ -129,6 +127,7 @@ impl Neighborhood {
             match self.candidates.get_mut(&id) {
                 Some(known) => {
                     known.seed = true;
+                    known.anchor = true;
                     known.source = known.source.min(Source::Seed);
                     known.descriptor = fresh.descriptor;
                 }
@@ -140,9 +139,11 @@ impl Neighborhood {
         self.dial_at = Some(now.instant);
     }
 
-    pub(super) fn add_introduced(&mut self, descriptor: Descriptor, now: Now) {
+    pub(super) fn add_introduced(&mut self, by: &NodeId, descriptor: Descriptor, now: Now) {
         let id = descriptor.id();
+        let anchor = self.is_anchor(by);
         if let Some(known) = self.candidates.get_mut(&id) {
+            known.anchor |= anchor;
             if known.dialling.is_none() {
                 known.descriptor = descriptor;
                 known.next_at = now.instant;
@@ -154,10 +155,17 @@ impl Neighborhood {
             if count >= self.config.limits.introduced {
                 return;
             }
-            let candidate = Candidate::new(descriptor, Source::Introduced, now);
+            let mut candidate = Candidate::new(descriptor, Source::Introduced, now);
+            candidate.anchor = anchor;
             self.candidates.insert(id, candidate);
         }
         self.plan_is_stale = true;
+    }
+
+    pub(super) fn is_anchor(&self, id: &NodeId) -> bool {
+        self.candidates
+            .get(id)
+            .is_some_and(|candidate| candidate.anchor)
     }
 
     /// Keeps what reaches a neighbor, for this life and the next.
@@ -420,7 +428,7 @@ impl Neighborhood {
         self.dial_at = next;
     }
 
-    fn dial(&mut self, id: &NodeId, now: Now) -> Instant {
+    pub(super) fn dial(&mut self, id: &NodeId, now: Now) -> Instant {
         let until = now.instant + DIALLING;
         if let Some(candidate) = self.candidates.get_mut(id) {
             let address = candidate.address();
@@ -430,41 +438,6 @@ impl Neighborhood {
             self.actions.push_back(Action::Dial { peer: *id, address });
         }
         until
-    }
-
-    /// With enough neighbors: now and then one that is not in the view is tried, while there is
-    /// room for it, or when all that links lead to is known, which may be a part of the mesh.
-    fn plan_healing(&mut self, next: Option<Instant>, now: Now) -> Option<Instant> {
-        let outside: Vec<_> = self
-            .candidates
-            .iter()
-            .filter(|(id, candidate)| {
-                candidate.dialling.is_none()
-                    && !self.view.is_connected(id)
-                    && !self.links.contains_key(id)
-                    && self.bans.until(id, now.instant).is_none()
-            })
-            .map(|(id, candidate)| {
-                let introduced = candidate.source == Source::Introduced;
-                (!introduced, candidate.since, *id)
-            })
-            .collect();
-        let room = self.circle.len() <= self.config.limits.enough + 1 || self.view.is_whole();
-        let Some((.., id)) = outside.into_iter().min().filter(|_| room) else {
-            self.heal_at = None;
-            return next;
-        };
-        if self.heal_at.is_some_and(|at| at <= now.instant) {
-            self.heal_at = None;
-            self.heal_tries = self.heal_tries.saturating_add(1);
-            self.dial(&id, now);
-        }
-        let random = &mut self.random;
-        let wait = (FIRST_HEALING * (1 << self.heal_tries.min(8))).min(LONGEST_HEALING);
-        let at = *self
-            .heal_at
-            .get_or_insert_with(|| now.instant + wait.mul_f64(random.random_range(0.75..1.25)));
-        Some(next.map_or(at, |next| next.min(at)))
     }
 
     /// Counts dials that the shell never answered as failed.

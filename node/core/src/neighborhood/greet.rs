@@ -40,11 +40,6 @@ enum Class {
 impl Neighborhood {
     /// Asks the peer of a fresh link to become a neighbor.
     pub(super) fn ask(&mut self, id: &NodeId, now: Now) {
-        let full = self.circle.len() >= self.config.limits.most;
-        if full && self.view.is_whole() && !self.view.is_connected(id) {
-            // A way out of this part of the mesh is worth more than one link within it.
-            self.part_with_one(now);
-        }
         self.renew_record(true, now);
         let Some(remote) = self.links.get(id).map(|link| link.ip()) else {
             return;
@@ -151,8 +146,9 @@ impl Neighborhood {
         let has_seat = self.seats.iter().any(|seat| seat.id == *peer);
         let seats = if has_seat { 0 } else { self.seats.len() };
         let silent = others().filter(|member| !member.accepts).count();
-        // The last places are for those who need them.
-        let needy = record.neighbors().len() < limits.least;
+        // The last places are for those who need them; a seat may be one of them.
+        let way_out = has_seat && self.seeks_a_way_out(record);
+        let needy = way_out || record.neighbors().len() < limits.least;
         let most = limits.most.saturating_sub(if needy { 0 } else { RESERVED });
         if self.circle.len() + seats >= most || (!record.accepts() && silent >= limits.most_silent)
         {
@@ -235,9 +231,13 @@ impl Neighborhood {
         let Some(record) = record.filter(|_| reason == Refusal::Full) else {
             return;
         };
-        let newcomer = Newcomer::of(record, &self.config.limits);
+        let mut newcomer = Newcomer::of(record, &self.config.limits);
         let enough = self.config.limits.enough;
-        let missing = enough.saturating_sub(record.neighbors().len());
+        let mut missing = enough.saturating_sub(record.neighbors().len());
+        if self.seeks_a_way_out(record) {
+            newcomer.needy = true;
+            missing = PASSED;
+        }
         let neighbors = record.neighbors().to_vec();
         self.introduce(newcomer, &neighbors, missing.min(PASSED), now);
     }
@@ -315,7 +315,7 @@ impl Neighborhood {
                 return;
             };
             let roles = record.roles();
-            if !known && !self.may_take(&peer, &record) {
+            if !known && !self.may_take(&peer, &record, now) {
                 let reason = match self.circle.len() >= self.config.limits.most {
                     true => CloseReason::NoRoom,
                     false => CloseReason::NotNeighbors,
@@ -348,10 +348,15 @@ impl Neighborhood {
         self.remember(&peer, now);
     }
 
-    fn may_take(&self, peer: &NodeId, record: &NodeRecord) -> bool {
+    fn may_take(&mut self, peer: &NodeId, record: &NodeRecord, now: Now) -> bool {
         let roles = record.roles();
-        let room = self.member(peer).is_some() || self.circle.len() < self.config.limits.most;
-        (roles.relay || roles.exit) && room
+        if !roles.relay && !roles.exit {
+            return false;
+        }
+        // A way out of this part of the mesh is worth more than one link within it.
+        self.member(peer).is_some()
+            || self.circle.len() < self.config.limits.most
+            || (self.is_way_out(peer, now) && self.part_with_one(now))
     }
 
     pub(super) fn handle_pass(

@@ -420,12 +420,12 @@ impl Neighborhood {
             return;
         }
         // With enough neighbors only a way out of a part of the mesh is worth another link.
-        let way_out = self.view.is_whole() && !self.view.is_connected(&id);
+        let way_out = self.is_way_out(&id, now);
         if way_out {
             self.heal_at = Some(now.instant);
         }
         if way_out || self.members_up() < self.config.limits.enough {
-            self.add_introduced(host, now);
+            self.add_introduced(&peer, host, now);
         }
     }
 

@@ -221,13 +221,13 @@ impl View {
         Insertion::New
     }
 
-    /// Whether so much waits for a connection that the view should be computed first.
     /// Whether everything that links lead to is within the radius: the mesh is small, or this is
     /// a part of it that lost the rest.
     pub(super) fn is_whole(&self) -> bool {
         self.whole
     }
 
+    /// Whether so much waits for a connection that the view should be computed first.
     pub(super) fn is_crowded(&self) -> bool {
         self.entries.len() - self.connected > self.unconnected
     }

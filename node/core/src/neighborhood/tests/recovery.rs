@@ -210,6 +210,60 @@ fn two_halves_find_each_other_again() {
     assert!(reached > 12, "{reached}");
 }
 
+/// The door is the only one that knows somebody outside, and that one is full.
+fn beside(net: &mut Net, seed: usize, count: usize) -> usize {
+    let door = net.add(BOTH, true, &[seed]);
+    net.part(door, 1);
+    net.begin(door);
+    for _ in 1..count {
+        let node = net.add(BOTH, true, &[door]);
+        net.part(node, 1);
+        net.begin(node);
+    }
+    net.run_s(60);
+    net.check_rest(3);
+    net.parts.clear();
+    door
+}
+
+#[test]
+fn a_part_whose_one_descriptor_is_of_a_full_node_finds_the_rest() {
+    for (seed, count) in [(35, 5), (36, 14), (37, 40)] {
+        let mut net = mesh(seed, 40);
+        assert_eq!(net.neighbors(0).len(), 10, "the one that is known is full");
+        let door = beside(&mut net, 0, count);
+        assert!(net.reachable(door).len() < count);
+        net.run_s(300);
+        net.check_rest(3);
+        let rest = net.nodes[door].learned.len();
+        assert!(rest >= count, "{count}: the door sees {rest}");
+    }
+}
+
+#[test]
+fn nobody_parts_with_a_neighbor_for_a_node_that_has_enough() {
+    let mut net = Net::new(38);
+    for node in 0..11 {
+        let seeds: Vec<_> = (0..node).collect();
+        let added = net.add(BOTH, true, &seeds);
+        net.nodes[added].config.limits.least = 10;
+        net.nodes[added].config.limits.enough = 10;
+        net.begin(added);
+    }
+    net.run_s(30);
+    for node in 0..11 {
+        net.nodes[node].core.as_mut().unwrap().config.limits = Limits::default();
+    }
+    let door = beside(&mut net, 0, 14);
+    let before = net.neighbors(door);
+    net.run_s(600);
+    assert!(net.core(0).counters().passed > 0, "it was asked");
+    assert_eq!(net.neighbors(door), before, "nor does the one that asks");
+    for node in 0..11 {
+        assert_eq!(net.neighbors(node).len(), 10);
+    }
+}
+
 #[test]
 fn nodes_that_dial_each_other_at_once_become_neighbors() {
     let mut net = Net::new(31);
