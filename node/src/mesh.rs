@@ -87,6 +87,11 @@ impl<L: Link> Mesh<L> {
         self.changed.send_modify(|count| *count += 1);
     }
 
+    /// What concerns routes changed without a link.
+    pub fn look_again(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
     /// Tells each time that a link came or went.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

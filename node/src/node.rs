@@ -21,7 +21,6 @@ use masq_core::config::{CrashPoint, Mode, NodeConfig};
 use masq_core::directory::Directory;
 use masq_core::exit_policy::ExitPolicy;
 use masq_core::failure::Code;
-use masq_core::fake_ip::{self, FakeIps};
 use masq_core::identity::Identity;
 use masq_core::names::EntryDns;
 use masq_stack::Stack;
@@ -36,13 +35,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::task::{LocalSet, spawn_local};
 
+mod names;
 mod neighborhood;
 mod uis;
 
-/// Names that have fake addresses at one time.
-const FAKE_NAMES: usize = 65_536;
-/// How often new names are written to disk.
-const KEEP_NAMES: Duration = Duration::from_secs(2);
 /// How often what was learned of other Nodes is.
 const KEEP_LEARNED: Duration = Duration::from_secs(2);
 /// How long neighbors are told of our end.
@@ -53,7 +49,6 @@ const LAST_WRITE: Duration = Duration::from_secs(2);
 const PROBE_PAUSE: Duration = Duration::from_millis(50);
 /// How often the counters of what is dropped are looked at.
 const REPORT: Duration = Duration::from_secs(2);
-const NAMES_FILE: &str = "fake-ips";
 
 /// The capture that a Node was started with.
 pub struct Capture<D> {
@@ -175,7 +170,7 @@ where
     };
     if let Some(entry) = &entry {
         spawn_local(entry.clone().keep_pace());
-        spawn_local(keep_names(entry.clone(), data_directory.join(NAMES_FILE)));
+        spawn_local(names::keep(entry.clone(), data_directory.clone()));
         if shell.is_none() {
             spawn_local(follow_links(entry.clone(), mesh.clone()));
         }
@@ -205,7 +200,7 @@ where
     };
     if let Some(entry) = entry {
         entry.close();
-        write_names(&entry, &data_directory.join(NAMES_FILE));
+        names::write(&entry, &data_directory);
     }
     if let Some(shell) = shell {
         shell.stop();
@@ -376,20 +371,7 @@ fn entry<D>(
     capture: &Capture<D>,
 ) -> Result<Rc<Entry<QuicLink, Sockets>>> {
     let now = clock::now();
-    let mut fake_ips = FakeIps::new(FAKE_NAMES, rand::random(), now);
-    match fs::read_to_string(data_directory.join(NAMES_FILE)) {
-        Ok(text) if text.len() <= fake_ip::MAX_SNAPSHOT => {
-            let restored = fake_ips.restore(&text, now);
-            tracing::debug!(
-                names = restored.names,
-                refused = restored.refused,
-                "names restored"
-            );
-        }
-        Ok(_) => tracing::warn!("{NAMES_FILE} is too long and is not used"),
-        // The first start has none.
-        Err(_) => {}
-    }
+    let fake_ips = names::restored(data_directory, now);
     let log = match &config.flow_log {
         Some(path) => FlowLog::open(path, clock::unix_milliseconds)
             .with_context(|| format!("Failed to open flow-log {}", path.display()))?,
@@ -458,28 +440,6 @@ fn learned(directory: &RefCell<Directory>, store: &Store) {
     let reputation = directory.take_reputation_changes();
     if !reputation.is_empty() {
         store.queue(Change::Reputation(reputation));
-    }
-}
-
-/// Apps keep fake addresses longer than this process may live.
-async fn keep_names(entry: Rc<Entry<QuicLink, Sockets>>, path: PathBuf) {
-    let mut written = entry.with_fake_ips(|names| names.changes());
-    loop {
-        tokio::time::sleep(KEEP_NAMES).await;
-        let changes = entry.with_fake_ips(|names| names.changes());
-        if changes != written {
-            written = changes;
-            write_names(&entry, &path);
-        }
-    }
-}
-
-fn write_names(entry: &Entry<QuicLink, Sockets>, path: &Path) {
-    let text = entry.with_fake_ips(|names| names.snapshot());
-    let partial = path.with_extension("new");
-    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-    if let Err(error) = written {
-        tracing::warn!(%error, path = %path.display(), "names are not kept");
     }
 }
 

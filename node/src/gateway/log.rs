@@ -65,7 +65,7 @@ pub struct Lines(&'static Queue);
 pub(super) fn take_lines() -> Option<Lines> {
     let queue = queue();
     let taken = queue.taken.swap(true, Ordering::Relaxed);
-    (!taken).then_some(Lines(queue))
+    (!taken).then(|| Lines(queue))
 }
 
 impl Lines {

@@ -163,8 +163,9 @@ fn surroundings(parts: &Parts) -> Surroundings {
                 entry.set_hops(wishes.hops.get());
                 entry.set_exit_countries(wishes.countries.borrow().clone());
             }
-            if let Some(shell) = &wished.shell {
-                shell.look_again();
+            match &wished.shell {
+                Some(shell) => shell.look_again(),
+                None => wished.mesh.look_again(),
             }
         }),
     }
