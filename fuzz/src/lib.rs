@@ -18,7 +18,9 @@ pub use circuit::{datagram_open, frame_open, onion_open};
 pub use gossip::{gossip_message, gossip_node};
 pub use names::{dns_answer, dns_query, names_restore, sniff};
 pub use packets::stack_packet;
-pub use text::{config_parse, descriptor_parse, identity_file, record_bytes, record_json};
+pub use text::{
+    config_parse, descriptor_parse, identity_file, record_bytes, record_json, ui_frame,
+};
 
 /// Every target by its name, which is also the name of its corpus.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
@@ -30,6 +32,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("record_bytes", record_bytes),
     ("identity_file", identity_file),
     ("config_parse", config_parse),
+    ("ui_frame", ui_frame),
     ("dns_query", dns_query),
     ("dns_answer", dns_answer),
     ("sniff", sniff),

@@ -4,6 +4,10 @@ use masq_core::config::NodeConfig;
 use masq_core::descriptor::Descriptor;
 use masq_core::identity::Identity;
 use masq_core::record::NodeRecord;
+use masq_ui_protocol::message::{
+    ExitLocationRequest, FinancialsRequest, RecoverWalletsRequest, SetupRequest,
+};
+use masq_ui_protocol::{Code, Frame};
 
 /// Reads a descriptor and a list of them.
 pub fn descriptor_parse(data: &[u8]) {
@@ -45,6 +49,29 @@ pub fn record_bytes(data: &[u8]) {
 pub fn identity_file(data: &[u8]) {
     if let Ok(identity) = Identity::from_bytes(data) {
         assert_eq!(*identity.to_bytes(), data);
+    }
+}
+
+/// Reads a frame of a user interface: it reads back, or is answered with one that does.
+pub fn ui_frame(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    match Frame::parse(text) {
+        Ok(frame) => {
+            assert_eq!(Frame::parse(&frame.to_text()).as_ref(), Ok(&frame));
+            let refusal = frame.refusal(Code::UNMARSHAL, text);
+            assert_eq!(Frame::parse(&refusal.to_text()), Ok(refusal));
+            // Whatever its opcode says, no payload is more than wrong.
+            let _ = frame.clone().message::<SetupRequest>();
+            let _ = frame.clone().message::<ExitLocationRequest>();
+            let _ = frame.clone().message::<FinancialsRequest>();
+            let _ = frame.message::<RecoverWalletsRequest>();
+        }
+        Err(error) => {
+            let answer = error.answer();
+            assert_eq!(Frame::parse(&answer.to_text()), Ok(answer));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ mod settings;
 mod start;
 mod wallets;
 
-pub use start::{Given, Wallets, start};
+pub use start::{Given, Wallets, start, start_with};
 
 use crate::database::{Key, PasswordError, Store, StoreError};
 use masq_core::config::{HopCount, NodeConfig};
@@ -56,10 +56,12 @@ type Answer<M> = Result<M, UiError>;
 impl Configurator {
     /// For a Node with this configuration and database.
     pub fn new(config: &NodeConfig, store: Rc<Store>) -> Self {
-        Configurator {
-            config: config.clone(),
-            store,
-        }
+        let config = NodeConfig {
+            db_password: None,
+            consuming_private_key: None,
+            ..config.clone()
+        };
+        Configurator { config, store }
     }
 
     /// The reply to a frame; none when its opcode is not of this part.

@@ -22,6 +22,7 @@ pub mod helper;
 pub mod insight;
 mod ledger;
 pub mod link;
+pub mod log;
 pub mod mesh;
 pub mod neighborhood;
 pub mod neighbors;

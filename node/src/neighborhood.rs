@@ -196,8 +196,9 @@ impl<L: Link, O: Outside, D: Dial<L>> Shell<L, O, D> {
         if self.stopped.get() {
             return;
         }
+        let stage = self.core.borrow().stage();
         what(&mut self.core.borrow_mut(), (self.clock)());
-        let mut more = false;
+        let mut more = self.core.borrow().stage() != stage;
         loop {
             let action = self.core.borrow_mut().poll_action();
             let Some(action) = action else { break };

@@ -5,6 +5,7 @@
 //! here. Nothing waits for a UI: each has a queue of bounded size, and one that
 //! lets it fill is cut off. Runs on one thread, in a `LocalSet`.
 
+use crate::clock;
 use masq_ui_protocol::Frame;
 use outbox::Outbox;
 use std::cell::{Cell, RefCell};
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
@@ -34,6 +35,8 @@ pub const HANDSHAKE: Duration = Duration::from_secs(5);
 const MAX_REFUSALS: usize = 64;
 /// Frames that wait for whoever handles them.
 const EVENTS: usize = 64;
+/// Time between two lines of the log on refused connections.
+const QUIET: Duration = Duration::from_secs(60);
 /// Pause after the system had no socket for us.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -66,6 +69,7 @@ struct Shared {
     closing: Cell<bool>,
     close: Notify,
     acceptor: RefCell<Option<JoinHandle<()>>>,
+    refusals: RefCell<Refusals>,
 }
 
 impl Server {
@@ -86,6 +90,7 @@ impl Server {
             closing: Cell::new(false),
             close: Notify::new(),
             acceptor: RefCell::default(),
+            refusals: RefCell::default(),
         });
         let acceptor = spawn_local(accept(shared.clone(), listener));
         *shared.acceptor.borrow_mut() = Some(acceptor);
@@ -174,7 +179,7 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
                 connections.spawn_local(connection::serve(shared.clone(), stream));
             }
             Some(refusal) => {
-                tracing::debug!(reason = refusal.reason(), "a UI is refused");
+                shared.note(refusal);
                 if refusals.len() < MAX_REFUSALS {
                     refusals.spawn_local(connection::refuse(stream, refusal));
                 }
@@ -186,6 +191,41 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
     while connections.join_next().await.is_some() {}
 }
 
+/// Refused connections, told seldom: who is refused can try as often as it likes.
+#[derive(Debug, Default)]
+struct Refusals {
+    told: Option<Instant>,
+    since: u64,
+}
+
+impl Refusals {
+    /// How many there were since the last line of the log, when the next is due.
+    fn note(&mut self, now: Instant) -> Option<u64> {
+        self.since = self.since.saturating_add(1);
+        let quiet = |told| now.saturating_duration_since(told) < QUIET;
+        if self.told.is_some_and(quiet) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.since))
+    }
+}
+
+impl Shared {
+    fn note(&self, refusal: connection::Refusal) {
+        let reason = refusal.reason();
+        if let Some(refused) = self.refusals.borrow_mut().note(clock::now()) {
+            tracing::warn!(
+                refused,
+                reason,
+                "connections of user interfaces are refused"
+            );
+        } else {
+            tracing::debug!(reason, "a UI is refused");
+        }
+    }
+}
+
 /// Decided before a byte of it is read.
 async fn admitted(admission: &Admission, stream: &TcpStream) -> bool {
     let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
@@ -193,4 +233,19 @@ async fn admitted(admission: &Admission, stream: &TcpStream) -> bool {
     };
     let owner = admission::owner(own, peer).await;
     owner.is_some_and(|uid| admission.admits(uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_at_once_and_then_once_a_minute() {
+        let (mut refusals, start) = (Refusals::default(), clock::now());
+        assert_eq!(refusals.note(start), Some(1));
+        assert_eq!(refusals.note(start), None);
+        assert_eq!(refusals.note(start + QUIET / 2), None);
+        assert_eq!(refusals.note(start + QUIET), Some(3));
+        assert_eq!(refusals.note(start + QUIET), None);
+    }
 }

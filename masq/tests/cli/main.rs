@@ -10,6 +10,7 @@ mod mock;
 mod one_shot;
 #[cfg(unix)]
 mod prompt;
+mod reviewed;
 #[cfg(unix)]
 mod terminal;
 mod transcript;

@@ -196,8 +196,7 @@ fn the_tabulator_completes_commands_and_options() {
 #[test]
 fn wallets_are_replaced_only_after_a_yes() {
     let mock = Mock::start(|asked| {
-        let there =
-            json!({"error": {"code": 0x0001_0000_0000_0002_u64, "message": "a wallet is there"}});
+        let there = json!({"error": {"code": 0x0001_0000_0000_0002_u64, "message": "a wallet is there; replaceWallets"}});
         let body = match asked["payload"]["replaceWallets"].as_bool() {
             Some(true) => json!({}),
             _ => there,

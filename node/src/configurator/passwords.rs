@@ -39,7 +39,7 @@ impl Configurator {
             return refuse(Code::BAD_PASSWORD, what);
         }
         let changed = match old {
-            None => self.store.set_password(&new),
+            None => self.store.set_password(&new).map(drop),
             Some(old) if old.expose().len() > LONGEST_PASSWORD => Err(PasswordError::Wrong),
             Some(old) => self.store.change_password(&old, &new),
         };

@@ -3,6 +3,7 @@
 use super::{Answer, Changed, Configurator, refuse, told, unread, unwritten};
 use crate::database::{Setting, VERSION};
 use masq_core::config::HopCount;
+use masq_core::wallet::Address;
 use masq_ui_protocol::Code;
 use masq_ui_protocol::message::{
     ConfigurationRequest, ConfigurationResponse, PaymentThresholds, RatePack, ScanIntervals,
@@ -12,8 +13,6 @@ use std::str::FromStr;
 
 /// The longest name or value that is looked at.
 const LONGEST: usize = 64;
-const THRESHOLDS: &str = "1000000000|1200|1200|500000000|21600|500000000";
-const INTERVALS: &str = "600|600|600";
 
 impl Configurator {
     pub(super) fn configuration(
@@ -41,21 +40,23 @@ impl Configurator {
             Some(port) => Some(port.get()),
             None => self.store.port().map_err(|error| unread(&error))?,
         };
-        let [debt, maturity, grace, permanent, interval, unban] =
-            self.numbers(Setting::PaymentThresholds, THRESHOLDS)?;
-        let [pending_payable_sec, payable_sec, receivable_sec] =
-            self.numbers(Setting::ScanIntervals, INTERVALS)?;
-        let rates = &self.config.rates;
+        let of_this_run = self.config.earning_wallet;
+        let earning = self
+            .earning_address()?
+            .or(of_this_run.map(|wallet| Address::new(wallet.0)));
+        let (thresholds, intervals) =
+            (&self.config.payment_thresholds, &self.config.scan_intervals);
+        let (rates, protocol) = (&self.config.rates, self.config.mapping_protocol);
         Ok(ConfigurationResponse {
-            blockchain_service_url_opt: self.kept(Setting::BlockchainServiceUrl)?,
+            blockchain_service_url_opt: self.config.blockchain_service_url.clone(),
             chain_name: self.config.chain.name().to_owned(),
             clandestine_port: port.unwrap_or_default(),
             current_schema_version: VERSION.to_string(),
-            earning_wallet_address_opt: self.earning_address()?.map(|address| address.to_string()),
-            gas_price: self.number(Setting::GasPrice)?.unwrap_or(1),
+            earning_wallet_address_opt: earning.map(|address| address.to_string()),
+            gas_price: self.config.gas_price,
             max_block_count: self.number(Setting::MaxBlockCount)?,
             neighborhood_mode: self.config.mode.name().to_owned(),
-            port_mapping_protocol: self.kept(Setting::MappingProtocol)?,
+            port_mapping_protocol: protocol.map(|one| one.name().to_owned()),
             start_block: self.number(Setting::StartBlock)?,
             consuming_wallet_private_key_opt: consuming
                 .as_ref()
@@ -63,12 +64,12 @@ impl Configurator {
             consuming_wallet_address_opt: consuming.map(|key| key.address().to_string()),
             past_neighbors,
             payment_thresholds: PaymentThresholds {
-                debt_threshold_gwei: debt,
-                maturity_threshold_sec: maturity,
-                payment_grace_period_sec: grace,
-                permanent_debt_allowed_gwei: permanent,
-                threshold_interval_sec: interval,
-                unban_below_gwei: unban,
+                debt_threshold_gwei: thresholds.debt_threshold_gwei,
+                maturity_threshold_sec: thresholds.maturity_s,
+                payment_grace_period_sec: thresholds.grace_s,
+                permanent_debt_allowed_gwei: thresholds.permanent_debt_allowed_gwei,
+                threshold_interval_sec: thresholds.threshold_interval_s,
+                unban_below_gwei: thresholds.unban_below_gwei,
             },
             rate_pack: RatePack {
                 routing_byte_rate: rates.routing_byte,
@@ -77,37 +78,40 @@ impl Configurator {
                 exit_service_rate: rates.exit_service,
             },
             scan_intervals: ScanIntervals {
-                pending_payable_sec,
-                payable_sec,
-                receivable_sec,
+                pending_payable_sec: intervals.pending_payable_s,
+                payable_sec: intervals.payable_s,
+                receivable_sec: intervals.receivable_s,
             },
         })
     }
 
     pub(super) fn set_configuration(
-        &self,
+        &mut self,
         asked: &SetConfigurationRequest,
         changed: &mut Option<Changed>,
     ) -> Answer<SetConfigurationResponse> {
         let value = asked.value.as_str();
-        let (setting, value) = match asked.name.as_str() {
+        match asked.name.as_str() {
             "gas-price" => {
                 let price = parsed(value).filter(|price: &u64| *price > 0);
                 let what = "gas-price is a number of gwei above 0";
-                (Setting::GasPrice, Some(understood(price, what, value)?))
+                let price = understood(price, what, value)?;
+                self.save(Setting::GasPrice, Some(price))?;
+                self.config.gas_price = price;
             }
             "min-hops" => {
                 let hops = parsed(value).and_then(HopCount::new);
-                let what = "min-hops is a number from 1 to 6";
-                let hops = understood(hops, what, value)?;
+                let hops = understood(hops, "min-hops is a number from 1 to 6", value)?;
+                self.save(Setting::MinHops, Some(hops.get() as u64))?;
                 *changed = Some(Changed::MinHops(hops));
-                (Setting::MinHops, Some(hops.get() as u64))
             }
-            "start-block" if matches!(value, "none" | "latest") => (Setting::StartBlock, None),
+            "start-block" if matches!(value, "none" | "latest") => {
+                self.save(Setting::StartBlock, None)?;
+            }
             "start-block" => {
                 let what = "start-block is the number of a block, or latest";
                 let block = understood(parsed(value), what, value)?;
-                (Setting::StartBlock, Some(block))
+                self.save(Setting::StartBlock, Some(block))?;
             }
             other => {
                 let what = format!(
@@ -116,14 +120,14 @@ impl Configurator {
                 );
                 return refuse(Code::UNRECOGNIZED_PARAMETER, what);
             }
-        };
-        let value = value.map(|value| value.to_string());
-        let saved = self.store.save_settings(&[(setting, value.as_deref())]);
-        if let Err(error) = saved {
-            *changed = None;
-            return Err(unwritten(&error));
         }
         Ok(SetConfigurationResponse {})
+    }
+
+    fn save(&self, setting: Setting, value: Option<u64>) -> Answer<()> {
+        let value = value.map(|value| value.to_string());
+        let saved = self.store.save_settings(&[(setting, value.as_deref())]);
+        saved.map_err(|error| unwritten(&error))
     }
 
     pub(super) fn kept(&self, setting: Setting) -> Answer<Option<String>> {
@@ -135,15 +139,6 @@ impl Configurator {
             return Ok(None);
         };
         text.parse().map(Some).map_err(|_| damaged(setting))
-    }
-
-    /// A list of numbers as the configuration has it.
-    fn numbers<const N: usize>(&self, setting: Setting, usual: &str) -> Answer<[u64; N]> {
-        let text = self.kept(setting)?;
-        let numbers = text.as_deref().unwrap_or(usual).split('|').map(str::parse);
-        let numbers: Result<Vec<u64>, _> = numbers.collect();
-        let numbers = numbers.map_err(|_| damaged(setting))?;
-        numbers.try_into().map_err(|_| damaged(setting))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the database says to how a Node is started: whether the chain, the password and the
 //! wallets are those that it knows, and what it keeps for the next start.
 
-use crate::database::{PasswordError, Setting, Store, StoreError};
-use masq_core::config::Chain;
+use crate::database::{Key, Setting, Store, StoreError};
+use masq_core::config::{Chain, NodeConfig};
 use masq_core::failure::Code;
 use masq_core::secret::Secret;
 use masq_core::wallet::{Address, PrivateKey};
@@ -35,44 +35,134 @@ pub struct Wallets {
 /// when something is wrong.
 pub fn start(store: &Store, given: &Given<'_>) -> Result<Wallets, StoreError> {
     store.claim(given.chain)?;
-    if let Some(password) = given.password {
-        store.admit(password)?;
-    }
-    let consuming = consuming(store, given)?;
+    let key = given
+        .password
+        .map(|password| store.admit(password))
+        .transpose()?;
+    let consuming = consuming(store, given.consuming, key.as_ref())?;
     let earning = earning(store, given.earning)?;
     store.save_settings(given.keep)?;
     Ok(Wallets { consuming, earning })
 }
 
-fn consuming(store: &Store, given: &Given<'_>) -> Result<Option<PrivateKey>, StoreError> {
+/// The same for a whole configuration. Its password is not needed afterwards.
+pub fn start_with(store: &Store, config: &NodeConfig) -> Result<Wallets, StoreError> {
+    let consuming = match &config.consuming_private_key {
+        Some(digits) => Some(digits.expose().parse::<PrivateKey>().map_err(|error| {
+            let what = format!("is not used: consuming-private-key: {error}");
+            store.failure(Code::BadConfiguration, &what)
+        })?),
+        None => None,
+    };
+    let kept = kept(config);
+    let keep: Vec<_> = kept
+        .iter()
+        .map(|(setting, value)| (*setting, value.as_deref()))
+        .collect();
+    let wallets = start(
+        store,
+        &Given {
+            chain: config.chain,
+            password: config.db_password.as_ref(),
+            consuming: consuming.as_ref(),
+            earning: config.earning_wallet.map(|wallet| Address::new(wallet.0)),
+            keep: &keep,
+        },
+    )?;
+    if let Some(port) = config.clandestine_port
+        && config.listens()
+    {
+        store.save_port(port.get())?;
+    }
+    if wallets.earning.is_none() && config.relays() {
+        tracing::warn!(
+            "no earning wallet: nobody can pay for what this Node carries, and nobody else earns \
+             it; generate or recover wallets, or set earning-wallet"
+        );
+    }
+    Ok(wallets)
+}
+
+/// What a later start goes on with when nobody says otherwise. What this mode does not use stays
+/// as it was.
+fn kept(config: &NodeConfig) -> Vec<(Setting, Option<String>)> {
+    let (thresholds, intervals) = (&config.payment_thresholds, &config.scan_intervals);
+    let joined = |numbers: &[u64]| {
+        let texts: Vec<_> = numbers.iter().map(u64::to_string).collect();
+        Some(texts.join("|"))
+    };
+    let mut kept = vec![
+        (Setting::GasPrice, Some(config.gas_price.to_string())),
+        (
+            Setting::NeighborhoodMode,
+            Some(config.mode.name().to_owned()),
+        ),
+        (
+            Setting::MappingProtocol,
+            config.mapping_protocol.map(|one| one.name().to_owned()),
+        ),
+        (
+            Setting::PaymentThresholds,
+            joined(&[
+                thresholds.debt_threshold_gwei,
+                thresholds.maturity_s,
+                thresholds.grace_s,
+                thresholds.permanent_debt_allowed_gwei,
+                thresholds.threshold_interval_s,
+                thresholds.unban_below_gwei,
+            ]),
+        ),
+        (
+            Setting::ScanIntervals,
+            joined(&[
+                intervals.pending_payable_s,
+                intervals.payable_s,
+                intervals.receivable_s,
+            ]),
+        ),
+    ];
+    if let Some(url) = &config.blockchain_service_url {
+        kept.push((Setting::BlockchainServiceUrl, Some(url.clone())));
+    }
+    if config.hops() > 0 {
+        kept.push((Setting::MinHops, Some(config.min_hops.get().to_string())));
+    }
+    if config.relays() {
+        let rates = &config.rates;
+        let rates = [
+            rates.routing_byte,
+            rates.routing_service,
+            rates.exit_byte,
+            rates.exit_service,
+        ];
+        kept.push((Setting::RatePack, joined(&rates)));
+    }
+    kept
+}
+
+fn consuming(
+    store: &Store,
+    given: Option<&PrivateKey>,
+    key: Option<&Key>,
+) -> Result<Option<PrivateKey>, StoreError> {
     let setting = Setting::ConsumingWalletPrivateKey;
     let differs = |what: &str| Err(store.failure(Code::WalletDiffers, what));
-    if !store.has_secret(setting)? {
-        return Ok(given.consuming.cloned());
-    }
-    let Some(password) = given.password else {
-        return match given.consuming {
-            Some(_) => differs(
+    let Some(key) = key else {
+        return match given {
+            Some(_) if store.has_secret(setting)? => differs(
                 "has a consuming wallet, and without db-password it is not known whether it is \
                  that of consuming-private-key",
             ),
-            None => Ok(None),
+            given => Ok(given.cloned()),
         };
     };
-    let key = match store.unlock(password) {
-        Ok(key) => key,
-        Err(PasswordError::Store(error)) => return Err(error),
-        Err(error @ (PasswordError::Wrong | PasswordError::Present | PasswordError::Absent)) => {
-            return Err(store.failure(Code::WrongPassword, &error.to_string()));
-        }
-    };
-    let Some(digits) = store.secret(&key, setting)? else {
-        return Ok(given.consuming.cloned());
+    let Some(digits) = store.secret(key, setting)? else {
+        return Ok(given.cloned());
     };
     let Ok(there) = digits.expose().parse::<PrivateKey>() else {
         return Err(store.failure(Code::DatabaseDamaged, "has a consuming wallet that is none"));
     };
-    match given.consuming {
+    match given {
         Some(given) if *given != there => differs(&format!(
             "has the consuming wallet {}, and consuming-private-key is that of {}",
             there.address(),
@@ -232,5 +322,48 @@ mod tests {
             (found.consuming, found.earning),
             (None, EARNING.parse().ok())
         );
+    }
+
+    #[test]
+    fn what_a_configuration_says_is_kept_for_a_start_that_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "chain = \"dev\"\nclandestine-port = 4747\nmin-hops = 4\ngas-price = 9\n\
+                    mapping-protocol = \"pmp\"\nscan-intervals = \"1|2|3\"\n\
+                    rate-pack = \"1|2|3|4\"\npayment-thresholds = \"10|2|3|4|5|6\"\n\
+                    blockchain-service-url = \"https://chain.example\"\n";
+        let told = NodeConfig::parse(text).unwrap();
+        start_with(&store(&folder), &told).unwrap();
+
+        let database = crate::database::settings(folder.path()).unwrap();
+        let database = database.into_iter();
+        let sources = masq_core::config::Sources {
+            database: database
+                .map(|(name, text)| (name, Secret::new(text)))
+                .collect(),
+            ..Default::default()
+        };
+        assert_eq!(NodeConfig::from_sources(&sources).unwrap(), told);
+
+        // Without hops and others there is nothing to say of these, so they stay.
+        let text = "chain = \"dev\"\nneighborhood-mode = \"zero-hop\"\ncapture = false\n";
+        start_with(&store(&folder), &NodeConfig::parse(text).unwrap()).unwrap();
+        let database = crate::database::settings(folder.path()).unwrap();
+        assert_eq!(
+            (&*database["min-hops"], &*database["rate-pack"]),
+            ("4", "1|2|3|4")
+        );
+        assert_eq!(database["neighborhood-mode"], "zero-hop");
+        assert!(!database.contains_key("mapping-protocol"));
+    }
+
+    #[test]
+    fn a_configured_key_that_is_none_is_refused_and_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let zeros = "0".repeat(64);
+        let text = format!("chain = \"dev\"\nconsuming-private-key = \"{zeros}\"\n");
+        let config = NodeConfig::parse(&text).unwrap();
+        let error = start_with(&store(&folder), &config).unwrap_err();
+        assert_eq!(error.code, Code::BadConfiguration);
+        assert!(!error.to_string().contains(&zeros), "{error}");
     }
 }

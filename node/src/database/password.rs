@@ -114,8 +114,8 @@ impl Store {
     }
 
     /// Sets the first password; it holds when this returns.
-    pub fn set_password(&self, new: &Secret) -> Result<(), PasswordError> {
-        let (lock, _) = self.new_lock(new)?;
+    pub fn set_password(&self, new: &Secret) -> Result<Key, PasswordError> {
+        let (lock, key) = self.new_lock(new)?;
         let set = self.writer.with(|connection| {
             let transaction = connection.unchecked_transaction()?;
             if Lock::read(&transaction)?.is_some() {
@@ -126,7 +126,7 @@ impl Store {
             Ok(true)
         })?;
         if set {
-            Ok(())
+            Ok(key)
         } else {
             Err(PasswordError::Present)
         }
@@ -200,11 +200,10 @@ impl Store {
     }
 
     /// The password that a Node is started with: the first one is set, a wrong one refused.
-    pub fn admit(&self, password: &Secret) -> Result<(), StoreError> {
+    pub fn admit(&self, password: &Secret) -> Result<Key, StoreError> {
         let outcome = match self.unlock(password) {
-            Ok(_) => Ok(()),
             Err(PasswordError::Absent) => self.set_password(password),
-            Err(error) => Err(error),
+            known => known,
         };
         outcome.map_err(|error| match error {
             PasswordError::Store(error) => error,

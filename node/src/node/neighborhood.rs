@@ -151,7 +151,7 @@ fn core_config(config: &NodeConfig, port: u16, past: Vec<PastNeighbor>) -> Resul
         contact: config.listens().then_some(contact),
         country,
         rates: config.rates,
-        earning: None,
+        earning: config.earning_wallet,
         seeds: seeds.map(|seed| seed.descriptor().clone()).collect(),
         past,
         radius: u8::try_from(config.hops().max(LEAST_RADIUS)).unwrap_or(u8::MAX),

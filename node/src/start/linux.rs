@@ -1,16 +1,16 @@
 //! Linux: the capture helper as a process of its own, sockets made while they
 //! can still be made, then no more privilege.
 
-use super::data_directory;
+use super::{Ui, data_directory};
 use anyhow::{Context, Result, bail};
 use masq_capture::Network;
 use masq_capture::helper::Parameters;
 use masq_core::config::NodeConfig;
 use masq_core::fake_ip;
+use masq_core::record::EarningAddress;
 use masq_node::database::Store;
 use masq_node::node::{self, Capture, Start};
-use masq_node::ready::Readiness;
-use masq_node::{captured, clock};
+use masq_node::{captured, clock, configurator, log};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
 use rand::Rng;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -33,18 +33,22 @@ pub(crate) fn capture_guard(journal_directory: &Path) -> ExitCode {
     masq_node::helper::guard(journal_directory)
 }
 
-/// With `ui` user interfaces connect to that port; the pipe that was inherited
-/// under the number, if any, is told when they can.
-pub(crate) fn node(
-    config: NodeConfig,
-    tun: Option<i32>,
-    ui: Option<(u16, Option<i32>)>,
-) -> Result<()> {
-    let ui = match ui {
-        Some((port, Some(number))) => Some((port, Readiness::inherited(number)?)),
-        Some((port, None)) => Some((port, Readiness::default())),
-        None => None,
-    };
+/// Whoever watches the Node hears why it cannot start.
+pub(crate) fn node(config: NodeConfig, tun: Option<i32>, ui: Option<Ui>) -> Result<()> {
+    let mut ui = ui.map(|ui| (ui.port, ui.readiness));
+    match prepare(config, tun) {
+        Ok(start) => node::run(Start { ui, ..start }),
+        Err(error) => {
+            if let Some((_, readiness)) = &mut ui {
+                readiness.failed("node", &format!("{error:#}"));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// All that comes before the Node works.
+fn prepare(mut config: NodeConfig, tun: Option<i32>) -> Result<Start<TunDevice>> {
     privileges::fix_malloc_threshold();
     privileges::raise_nofile_limit().context("Failed to raise the limit of open files")?;
     let root = user_files::is_root();
@@ -72,14 +76,21 @@ pub(crate) fn node(
         privileges::drop_privileges(user.uid, user.gid, &user.home)?;
     }
     let data_directory = data_directory(&config)?;
+    if let Err(error) = log::open_file(&data_directory) {
+        tracing::warn!(%error, "the log is not kept in the data directory");
+    }
     let (store, mut remembered) = Store::open(&data_directory)?;
-    store.claim(config.chain)?;
+    let wallets = configurator::start_with(&store, &config)?;
+    config.earning_wallet = wallets
+        .earning
+        .map(|wallet| EarningAddress(*wallet.as_bytes()));
+    config.db_password = None;
     let identity = store.identity(&mut remembered, clock::unix_seconds())?;
     let socket = match sockets {
         Some(sockets) => Some(link_socket(&sockets, &config, &store, remembered.port)?),
         None => None,
     };
-    node::run(Start {
+    Ok(Start {
         config,
         identity,
         store,
@@ -87,7 +98,7 @@ pub(crate) fn node(
         data_directory,
         socket,
         capture,
-        ui,
+        ui: None,
     })
 }
 

@@ -108,7 +108,7 @@ async fn linger(stream: &mut TcpStream) {
 
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: Rc<Shared>, mut stream: TcpStream) {
-    match timeout(HANDSHAKE, handshake(&mut stream, shared.port)).await {
+    match timeout(HANDSHAKE, handshake(&mut stream, &shared)).await {
         Ok(Ok(socket)) => {
             let deaf = converse(&shared, socket).await;
             if deaf {
@@ -127,16 +127,19 @@ pub(super) async fn serve(shared: Rc<Shared>, mut stream: TcpStream) {
     }
 }
 
-async fn handshake(stream: &mut TcpStream, port: u16) -> Result<Socket<'_>, Error> {
+async fn handshake<'a>(
+    stream: &'a mut TcpStream,
+    shared: &Rc<Shared>,
+) -> Result<Socket<'a>, Error> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(MAX_MESSAGE))
         .max_frame_size(Some(MAX_MESSAGE));
     #[expect(clippy::result_large_err, reason = "the shape that tungstenite wants")]
-    let judge = move |request: &Request, mut response: Response| {
-        if let Some(refusal) = judge(request, port) {
-            tracing::debug!(reason = refusal.reason(), "a UI is refused");
+    let judge = |request: &Request, mut response: Response| {
+        if let Some(refusal) = judge(request, shared.port) {
+            shared.note(refusal);
             return Err(refusal.response());
         }
         let protocol = HeaderValue::from_static(admission::PROTOCOL);

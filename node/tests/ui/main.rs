@@ -12,6 +12,7 @@
 
 mod hostile;
 mod many;
+mod node;
 mod stranger;
 mod support;
 

@@ -10,6 +10,11 @@ use masq_ui_protocol::message::SetupRequestValue;
 pub(super) const KNOWN: &[(&str, &str, &str)] = &[
     ("blockchain-service-url", "URL", "Where the chain is asked"),
     (
+        "capture",
+        "TRUE|FALSE",
+        "Carry the traffic of this machine's apps",
+    ),
+    (
         "chain",
         "NAME",
         "base-mainnet, base-sepolia, polygon-mainnet, polygon-amoy, eth-mainnet, eth-ropsten or dev",
@@ -25,6 +30,7 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "KEY",
         "The key of the wallet that pays, 64 hexadecimal digits",
     ),
+    ("country", "CODE", "The country of this Node"),
     (
         "crash-point",
         "POINT",
@@ -38,8 +44,35 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
     ("db-password", "PASSWORD", "The password of the database"),
     ("dns-servers", "ADDRESSES", "Who resolves names at the exit"),
     ("earning-wallet", "ADDRESS", "The wallet that earns"),
+    ("exit", "TRUE|FALSE", "Serve as an exit for others"),
+    (
+        "exit-allow-private",
+        "TRUE|FALSE",
+        "Let the exit connect to private addresses; for laboratories",
+    ),
+    ("exit-blocked-ports", "PORTS", "Ports that the exit refuses"),
+    (
+        "exit-country",
+        "CODES",
+        "Where flows leave the mesh: `,` between equal ones, `|` before second choices",
+    ),
+    (
+        "fallback-routing",
+        "TRUE|FALSE",
+        "Take other countries when none of these can be had",
+    ),
+    (
+        "flow-log",
+        "FILE",
+        "A file that gets a line for each flow that ended",
+    ),
     ("gas-price", "GWEI", "What is paid for a transaction"),
     ("ip", "ADDRESS", "Where others reach this machine"),
+    (
+        "journal-directory",
+        "DIRECTORY",
+        "Where changes to the system are written down",
+    ),
     (
         "log-level",
         "LEVEL",
@@ -63,6 +96,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
     ("neighbors", "DESCRIPTORS", "Nodes to begin with"),
     ("new-public-key", "ON|OFF", "Take a new identity"),
     (
+        "nodes-file",
+        "FILE",
+        "Records of Nodes to make routes from; for laboratories",
+    ),
+    (
         "payment-thresholds",
         "NUMBERS",
         "When debts are paid, six numbers with | between",
@@ -79,6 +117,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "How often the chain is looked at, three numbers with | between",
     ),
     ("scans", "ON|OFF", "Look at the chain regularly"),
+    (
+        "tun-name",
+        "NAME",
+        "The name of the capture's network device",
+    ),
 ];
 
 /// Behind the first name that is not known, everything is.
@@ -195,6 +238,20 @@ mod tests {
 
     fn pair(name: &str, value: Option<&str>) -> (String, Option<String>) {
         (name.to_owned(), value.map(str::to_owned))
+    }
+
+    #[test]
+    fn every_key_of_a_configuration_file_has_a_help() {
+        let file = include_str!("../../../../docs/example-config.toml");
+        let keys = file.lines().filter_map(|line| {
+            let (key, _) = line.strip_prefix('#')?.split_once(" = ")?;
+            let is_key = |letter: char| letter.is_ascii_lowercase() || letter == '-';
+            key.chars().all(is_key).then_some(key)
+        });
+        let missing: Vec<&str> = keys
+            .filter(|key| !KNOWN.iter().any(|(name, ..)| name == key))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

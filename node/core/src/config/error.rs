@@ -38,6 +38,31 @@ impl ConfigError {
         self
     }
 
+    /// `min-hops - line 3: 9: out of range; 1 to 6`: the key first, or what stands for the file.
+    pub fn listed(&self) -> String {
+        let name = match self.key.as_str() {
+            "" => "config-file",
+            key => key,
+        };
+        let value = match self.value.as_str() {
+            "" => String::new(),
+            value => format!("{value}: "),
+        };
+        format!("{name} - {}{value}{}", self.place(), self.reason())
+    }
+
+    fn place(&self) -> String {
+        match self.origin {
+            Some(Origin::File(Some(line))) => format!("line {line}: "),
+            Some(Origin::Database) => "kept from an earlier start: ".to_owned(),
+            Some(Origin::Environment) => {
+                format!("environment {}: ", super::environment_name(&self.key))
+            }
+            Some(Origin::CommandLine) => "command line: ".to_owned(),
+            Some(Origin::File(None)) | None => String::new(),
+        }
+    }
+
     /// Why it is wrong and what to do, without key and value.
     pub fn reason(&self) -> String {
         match self.remedy.as_str() {
@@ -89,19 +114,7 @@ impl std::error::Error for ConfigError {}
 /// `line 3: min-hops = 9: out of range; 1 to 6, for example 3`
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.origin {
-            Some(Origin::File(Some(line))) => write!(formatter, "line {line}: ")?,
-            Some(Origin::Database) => formatter.write_str("kept from an earlier start: ")?,
-            Some(Origin::Environment) => {
-                write!(
-                    formatter,
-                    "environment {}: ",
-                    super::environment_name(&self.key)
-                )?;
-            }
-            Some(Origin::CommandLine) => formatter.write_str("command line: ")?,
-            Some(Origin::File(None)) | None => {}
-        }
+        formatter.write_str(&self.place())?;
         match (self.key.as_str(), self.value.as_str()) {
             ("", _) => {}
             (key, "") => write!(formatter, "{key}: ")?,

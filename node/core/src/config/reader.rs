@@ -191,6 +191,11 @@ fn known(name: &'static str) -> &'static Key {
 
 /// The error that a name is no key's, with the nearest that is.
 pub fn unknown_key(name: &str) -> ConfigError {
+    if name == "fake-public-key" {
+        let why = "a Node has real keys only";
+        return ConfigError::new(name, "", why)
+            .remedy("remove it; new-public-key = on begins with a new identity");
+    }
     let nearest = KEYS
         .iter()
         .filter(|key| key.shown != Shown::Hidden)
