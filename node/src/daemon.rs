@@ -4,10 +4,14 @@
 //! launcher started, gives up what a Daemon does not need, and then moves
 //! frames and news. Started as root, because the Node it starts is.
 
+#[cfg(target_os = "linux")]
+mod area;
 pub mod core;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(any(target_os = "linux", test))]
 mod sources;
+#[cfg(target_os = "linux")]
 mod words;
 
 use std::path::PathBuf;

@@ -15,8 +15,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use super::area::{self, Area};
 use super::core::{Action, Core, Ending, NodeEvent};
-use super::sources::{self, Area, RealUser};
 use super::{Options, words};
 use crate::clock;
 use crate::ui::{Admission, ClientId, Event, Server};
@@ -51,11 +51,11 @@ pub fn launcher() -> ExitCode {
 
 async fn serve(options: Options) -> Result<()> {
     let port = options.ui_port.unwrap_or(DEFAULT_PORT);
-    let environment = sources::environment();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let real_user = RealUser::find(&environment, &passwd);
     let admission = Admission {
-        users: real_user.uid.into_iter().collect(),
+        users: area::real_user(&area::environment())
+            .uid
+            .into_iter()
+            .collect(),
     };
     let (server, events) = Server::bind(port, admission)
         .await
@@ -206,7 +206,7 @@ impl Daemon {
                 Action::Send(to, frame) => self.server.send(to, &frame),
                 Action::Broadcast { but, frame } => self.server.broadcast(but, &frame),
                 Action::Launch { run, settings } => {
-                    let launched = self.launcher.get_ref().0.launch(run, &settings);
+                    let launched = self.launcher.get_ref().0.launch(run, settings.expose());
                     if let Err(error) = launched {
                         let event = NodeEvent::NotStarted(format!("tell the launcher: {error}"));
                         self.core.handle_node(run, event, clock::now());

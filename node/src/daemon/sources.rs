@@ -1,25 +1,8 @@
-//! Where the Daemon's setup comes from besides UIs: the environment, the
-//! system's resolvers, whoever called sudo.
+//! What the Daemon finds of whom the Node works as, and of the system's
+//! resolvers. Pure: the shell reads the files.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fmt::Write;
 use std::net::IpAddr;
-
-use masq_core::config::NodeConfig;
-use masq_ui_protocol::message::{SetupResponseValue, SetupStatus};
-use zeroize::Zeroizing;
-
-use super::Options;
-use super::core::{Changed, SetupArea};
-
-/// The variables that are text.
-pub(super) fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (OsString, OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text).collect()
-}
 
 /// Whom the Node works as.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +29,11 @@ impl RealUser {
         let home = named.or_else(|| home_of(passwd, uid?));
         let home = home.or_else(|| Some(format!("/home/{}", variable("SUDO_USER")?)));
         RealUser { uid, gid, home }
+    }
+
+    /// Whether anybody said it.
+    pub(super) fn is_known(&self) -> bool {
+        self.uid.is_some() && self.gid.is_some()
     }
 
     /// As `real-user` takes it.
@@ -80,93 +68,6 @@ pub(super) fn name_servers(resolv_conf: &str) -> Option<String> {
         })
         .collect();
     (!servers.is_empty()).then(|| servers.join(","))
-}
-
-/// Until the setup area is there: what UIs set, before the lines of the file
-/// that they name.
-#[derive(Debug)]
-pub(super) struct Area {
-    real_user: String,
-    values: BTreeMap<String, String>,
-}
-
-impl Area {
-    pub(super) fn new(_options: Options) -> Area {
-        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        Area {
-            real_user: RealUser::find(&environment(), &passwd).text(),
-            values: BTreeMap::new(),
-        }
-    }
-
-    fn text(&self) -> Zeroizing<String> {
-        let mut text = String::new();
-        if !self.values.contains_key("real-user") && self.real_user != "::" {
-            let _ = writeln!(text, "real-user = {:?}", self.real_user);
-        }
-        for (name, value) in &self.values {
-            if name != CONFIG_FILE {
-                let _ = writeln!(text, "{name} = {value:?}");
-            }
-        }
-        let file = self.values.get(CONFIG_FILE);
-        let lines = file.and_then(|path| std::fs::read_to_string(path).ok());
-        for line in lines.unwrap_or_default().lines() {
-            let name = line.split('=').next().unwrap_or_default().trim();
-            if !self.values.contains_key(name) {
-                let _ = writeln!(text, "{line}");
-            }
-        }
-        Zeroizing::new(text)
-    }
-}
-
-const CONFIG_FILE: &str = "config-file";
-
-impl SetupArea for Area {
-    type Settings = Zeroizing<String>;
-
-    fn change(&mut self, values: &[(String, Option<String>)]) -> Changed {
-        let before = self.values.clone();
-        for (name, value) in values {
-            match value {
-                Some(value) => drop(self.values.insert(name.clone(), value.clone())),
-                None => drop(self.values.remove(name)),
-            }
-        }
-        Changed {
-            changed: before != self.values,
-            errors: Vec::new(),
-        }
-    }
-
-    fn values(&self) -> Vec<SetupResponseValue> {
-        let entry = |(name, value): (&String, &String)| SetupResponseValue {
-            name: name.clone(),
-            value: value.clone(),
-            status: SetupStatus::Set,
-        };
-        let resolv_conf = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-        let resolvers = SetupResponseValue {
-            name: "dns-servers".to_owned(),
-            value: name_servers(&resolv_conf).unwrap_or_default(),
-            status: SetupStatus::Default,
-        };
-        let set = self.values.iter().map(entry);
-        std::iter::once(resolvers).chain(set).collect()
-    }
-
-    fn launch(&mut self) -> Result<Zeroizing<String>, Vec<(String, String)>> {
-        let text = self.text();
-        match NodeConfig::parse(&text) {
-            Ok(_) => Ok(text),
-            Err(errors) => Err(errors
-                .0
-                .into_iter()
-                .map(|error| (error.key, format!("{}; {}", error.why, error.remedy)))
-                .collect()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -161,6 +161,11 @@ fn a_node_that_never_gets_ready_is_killed() {
         let config = format!("capture = false\nnodes-file = {pipe:?}\n");
         std::fs::write(daemon.folder.path().join("config.toml"), config).unwrap();
         daemon.prepare_mode(&mut ui, "standard").await;
+        let more = [
+            ("blockchain-service-url", Some("http://127.0.0.1:9/")),
+            ("db-password", Some("password")),
+        ];
+        assert_eq!(ui.setup(&more).await.errors, []);
         let began = now();
         let error = ui.start().await.unwrap_err();
         assert_eq!(error.code, Code::NODE_LAUNCH);

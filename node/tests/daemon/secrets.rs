@@ -17,6 +17,12 @@ fn secrets_are_in_no_arguments_environment_or_log() {
         let daemon = Daemon::start_with(&[("MASQ_CONSUMING_PRIVATE_KEY", KEY)]).await;
         let mut ui = Ui::connect(daemon.port).await;
         daemon.prepare(&mut ui).await;
+        let answer = ui.setup(&[("db-password", Some(PASSWORD))]).await;
+        assert_eq!(answer.errors, []);
+        for secret in [PASSWORD, KEY] {
+            let shown = answer.values.iter().any(|value| value.value == secret);
+            assert!(!shown, "not masked");
+        }
         let started = ui.start().await.expect("all is prepared");
         let all = family(daemon.pid());
         assert!(all.contains(&started.new_process_id));

@@ -118,7 +118,9 @@ fn a_start_that_cannot_succeed_says_every_reason() {
             .await;
         let error = ui.start().await.unwrap_err();
         assert_eq!(error.code, Code::NODE_LAUNCH);
-        assert!(error.message.contains("\nneighbors - "), "{error}");
+        for name in ["neighbors", "blockchain-service-url", "db-password"] {
+            assert!(error.message.contains(&format!("\n{name} - ")), "{error}");
+        }
     });
 }
 
