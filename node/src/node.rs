@@ -185,6 +185,7 @@ where
             mesh: mesh.clone(),
             wishes,
             store: store.clone(),
+            data_directory: data_directory.clone(),
             shell: shell.clone(),
             entry: entry.clone(),
             started,

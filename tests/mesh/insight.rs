@@ -61,7 +61,7 @@ fn a_captured_flow_is_seen_explained_and_closed() {
     command.args(["-sS", "--limit-rate", "100k", "-o", "/dev/null", &url]);
     let mut curl = host.spawn("curl", command).unwrap();
     let flow = wait_for_flow(&control, "curl");
-    assert_eq!(flow["appOpt"]["pid"], curl.pid());
+    assert_eq!(flow["appOpt"]["pid"], curl.pid().as_raw());
     assert_eq!(
         (&flow["protocol"], &flow["rule"]),
         (&"tcp".into(), &"mesh".into())
@@ -141,7 +141,7 @@ fn the_capabilities_of_the_service_are_enough_for_a_capture() {
     let flow = wait_for_flow(&control, "curl");
     assert_eq!(
         (&flow["rule"], &flow["appOpt"]["pid"]),
-        (&"direct".into(), &curl.pid().into())
+        (&"direct".into(), &curl.pid().as_raw().into())
     );
     drop(curl);
     control.say(&["shutdown"]).unwrap();

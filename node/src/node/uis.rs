@@ -26,6 +26,7 @@ use masq_core::record::Roles;
 use masq_core::route::{self, RouteRequest};
 use masq_ui_protocol::message::ConnectionStage;
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::sync::watch;
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) mesh: Rc<Mesh<QuicLink>>,
     pub(super) wishes: Rc<Wishes>,
     pub(super) store: Rc<Store>,
+    pub(super) data_directory: PathBuf,
     /// None without gossip.
     pub(super) shell: Option<Rc<NodeShell>>,
     /// None without capture.
@@ -233,16 +235,30 @@ fn vitals(parts: &Parts) -> Vitals {
             None => Capture::Off,
         },
         serves: config.relays(),
-        earning_wallet: Some(config.earning_wallet.is_some() || earns(&parts.store)),
-        // One that only the database holds is not seen without the password.
-        consuming_wallet: config.consuming_private_key.is_some().then_some(true),
-        free_bytes: None,
+        earning_wallet: Some(
+            config.earning_wallet.is_some() || holds(&parts.store, Setting::EarningWalletAddress),
+        ),
+        // Whether it can be read without the password is not asked.
+        consuming_wallet: Some(
+            config.consuming_private_key.is_some()
+                || holds(&parts.store, Setting::ConsumingWalletPrivateKey),
+        ),
+        free_bytes: free_bytes(&parts.data_directory),
     }
 }
 
-/// Whether the database names an earning wallet.
-fn earns(store: &Store) -> bool {
-    matches!(store.setting(Setting::EarningWalletAddress), Ok(Some(_)))
+fn holds(store: &Store, setting: Setting) -> bool {
+    matches!(store.setting(setting), Ok(Some(_)))
+}
+
+#[cfg(target_os = "linux")]
+fn free_bytes(folder: &Path) -> Option<u64> {
+    masq_platform_linux::user_files::free_bytes(folder).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn free_bytes(_: &Path) -> Option<u64> {
+    None
 }
 
 /// The wishes that a Node starts with.
