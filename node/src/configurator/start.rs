@@ -2,7 +2,7 @@
 //! wallets are those that it knows, and what it keeps for the next start.
 
 use crate::database::{Key, Setting, Store, StoreError};
-use masq_core::config::{Chain, NodeConfig};
+use masq_core::config::{Chain, Mode, NodeConfig};
 use masq_core::failure::Code;
 use masq_core::secret::Secret;
 use masq_core::wallet::{Address, PrivateKey};
@@ -94,10 +94,6 @@ fn kept(config: &NodeConfig) -> Vec<(Setting, Option<String>)> {
     let mut kept = vec![
         (Setting::GasPrice, Some(config.gas_price.to_string())),
         (
-            Setting::NeighborhoodMode,
-            Some(config.mode.name().to_owned()),
-        ),
-        (
             Setting::MappingProtocol,
             config.mapping_protocol.map(|one| one.name().to_owned()),
         ),
@@ -124,7 +120,12 @@ fn kept(config: &NodeConfig) -> Vec<(Setting, Option<String>)> {
     if let Some(url) = &config.blockchain_service_url {
         kept.push((Setting::BlockchainServiceUrl, Some(url.clone())));
     }
-    if config.hops() > 0 {
+    // A mode without protection holds for the start that asks for it.
+    if config.mode != Mode::ZeroHop {
+        kept.push((
+            Setting::NeighborhoodMode,
+            Some(config.mode.name().to_owned()),
+        ));
         kept.push((Setting::MinHops, Some(config.min_hops.get().to_string())));
     }
     if config.relays() {
@@ -352,7 +353,7 @@ mod tests {
             (&*database["min-hops"], &*database["rate-pack"]),
             ("4", "1|2|3|4")
         );
-        assert_eq!(database["neighborhood-mode"], "zero-hop");
+        assert_eq!(database["neighborhood-mode"], "standard");
         assert!(!database.contains_key("mapping-protocol"));
     }
 
