@@ -14,7 +14,7 @@ const PASSWORD: &str = "correct horse battery staple";
 /// The flow of a program to the site, once bytes have come over it.
 fn flow(control: &Control, app: &str) -> Option<Value> {
     let answer = control.json(&["connections"]).unwrap();
-    let found = answer["connections"].as_array().unwrap().iter();
+    let found = answer["connections"].as_array()?.iter();
     let mut found = found.filter(|flow| {
         flow["appOpt"]["name"] == app && flow["nameOpt"] == NAME && flow["received"] != 0
     });
