@@ -32,7 +32,9 @@ pub enum Place {
 pub fn init(level: LogLevel, place: Place, extra: impl Layer<Registry> + Send + Sync) {
     let filter = || match level {
         LogLevel::Off => EnvFilter::new("off"),
-        level => EnvFilter::new(format!("{},{LIBRARIES}", level.name())),
+        LogLevel::Error | LogLevel::Warn | LogLevel::Info | LogLevel::Debug | LogLevel::Trace => {
+            EnvFilter::new(format!("{},{LIBRARIES}", level.name()))
+        }
     };
     let to_file = match place {
         Place::Stderr => None,
