@@ -30,12 +30,11 @@ pub enum Place {
 /// From now on lines are logged, and panics are lines too. `extra` gets all of
 /// information, warnings and errors, whatever the level. To be called once.
 pub fn init(level: LogLevel, place: Place, extra: impl Layer<Registry> + Send + Sync) {
-    let filter = || {
-        EnvFilter::new(if level == LogLevel::Off {
-            "off".to_owned()
-        } else {
-            format!("{},{LIBRARIES}", level.name())
-        })
+    let filter = || match level {
+        LogLevel::Off => EnvFilter::new("off"),
+        LogLevel::Error | LogLevel::Warn | LogLevel::Info | LogLevel::Debug | LogLevel::Trace => {
+            EnvFilter::new(format!("{},{LIBRARIES}", level.name()))
+        }
     };
     let to_file = match place {
         Place::Stderr => None,
