@@ -21,7 +21,7 @@ pub(crate) struct Settings<'a> {
 }
 
 /// The capabilities that Daemon, Node and helper have to begin with.
-pub(crate) const CAPABILITIES: [&str; 12] = [
+pub(crate) const CAPABILITIES: [&str; 13] = [
     // Interface, routes, firewall, marks and socket buffers of the capture.
     "CAP_NET_ADMIN",
     // Ports below 1024, where one is configured.
@@ -30,6 +30,8 @@ pub(crate) const CAPABILITIES: [&str; 12] = [
     "CAP_NET_RAW",
     // The program that marks the Node's own sockets.
     "CAP_BPF",
+    // The helper's own view of the control groups, which is a mount attached nowhere.
+    "CAP_SYS_ADMIN",
     // Which process has a socket.
     "CAP_SYS_PTRACE",
     "CAP_DAC_READ_SEARCH",
@@ -96,7 +98,7 @@ RestrictSUIDSGID=yes
 KeyringMode=private
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
-SystemCallFilter=@system-service bpf seccomp
+SystemCallFilter=@system-service bpf seccomp fsopen fsconfig fsmount
 SystemCallErrorNumber=EPERM
 
 [Install]
