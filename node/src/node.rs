@@ -54,7 +54,7 @@ const REPORT: Duration = Duration::from_secs(2);
 pub struct Capture<D> {
     pub device: D,
     pub owners: Rc<dyn Owners>,
-    /// Called once when flows can be carried.
+    /// Called once; when it returns, nothing goes past the Node any more.
     pub activate: Box<dyn FnOnce() -> Result<()>>,
     /// Resolves when the capture is gone, with the reason.
     pub lost: Pin<Box<dyn Future<Output = String>>>,
@@ -191,11 +191,14 @@ where
             started,
         },
     );
-    if let (Some((_, readiness)), Some(port)) = (&mut ui, port) {
-        readiness.ready(port);
-    }
+    // Whoever is told that the Node runs may rely on it: nothing goes past it.
+    let captures = move || {
+        if let (Some((_, readiness)), Some(port)) = (&mut ui, port) {
+            readiness.ready(port);
+        }
+    };
     let result = tokio::select! {
-        result = work(&config, entry.as_ref(), &mesh, capture) => result,
+        result = work(&config, entry.as_ref(), &mesh, capture, captures) => result,
         () = &mut ended => Ok(()),
         () = asked => Ok(()),
     };
@@ -240,19 +243,21 @@ fn crash_at_start(point: CrashPoint) -> Result<()> {
     }
 }
 
-/// Carries flows, as far as they are captured.
+/// Carries flows, as far as they are captured; `captures` is called once they are.
 async fn work<D>(
     config: &NodeConfig,
     entry: Option<&Rc<Entry<QuicLink, Sockets>>>,
     mesh: &Rc<Mesh<QuicLink>>,
     capture: Option<Capture<D>>,
+    captures: impl FnOnce(),
 ) -> Result<()>
 where
     D: PacketDevice + AsFd + AsRawFd + 'static,
 {
     match (entry, capture) {
-        (Some(entry), Some(capture)) => captured(config, entry, mesh, capture).await,
+        (Some(entry), Some(capture)) => captured(config, entry, mesh, capture, captures).await,
         (None, _) | (Some(_), None) => {
+            captures();
             tracing::info!(event = "ready");
             std::future::pending().await
         }
@@ -265,6 +270,7 @@ async fn captured<D>(
     entry: &Rc<Entry<QuicLink, Sockets>>,
     mesh: &Rc<Mesh<QuicLink>>,
     capture: Capture<D>,
+    captures: impl FnOnce(),
 ) -> Result<()>
 where
     D: PacketDevice + AsFd + AsRawFd + 'static,
@@ -279,6 +285,7 @@ where
     let reporter = report_drops(apps.clone(), entry.clone());
     let packets = tun::run(capture.device, apps, |arrival| entry.arrive(arrival));
     (capture.activate)()?;
+    captures();
     let mut changes = mesh.changes();
     let needs_links = config.hops() > 0;
     let ready = async {
