@@ -35,7 +35,10 @@ impl Ui {
         let answer = self.insight.handle(frame, NOW).unwrap();
         assert_eq!(answer.context_id, Some(7));
         // What goes over the wire.
-        Frame::parse(&answer.to_text()).unwrap().message()
+        match Frame::parse(&answer.to_text()) {
+            Ok(frame) => frame.message(),
+            Err(error) => panic!("an answer is a frame: {error}"),
+        }
     }
 
     fn connections(&mut self) -> Vec<Connection> {

@@ -22,8 +22,7 @@ const NO_WAY: u8 = 3;
     after_help = "Exit status: 0 if it is carried, 3 if not, 1 if the Node could not be asked."
 )]
 pub(crate) struct Why {
-    /// A connection's number, or NAME[:PORT], ADDRESS[:PORT] or a URL
-    #[arg(value_name = "WHAT", value_parser = what)]
+    #[arg(help = "A connection's number, or NAME[:PORT], ADDRESS[:PORT] or a URL", value_name = "WHAT", value_parser = what)]
     what: What,
 
     /// The program that would connect

@@ -85,6 +85,9 @@ fn prepare(mut config: NodeConfig, tun: Option<i32>) -> Result<Start<TunDevice>>
         .earning
         .map(|wallet| EarningAddress(*wallet.as_bytes()));
     config.db_password = None;
+    if config.new_public_key == Some(true) {
+        remembered.identity = None;
+    }
     let identity = store.identity(&mut remembered, clock::unix_seconds())?;
     let socket = match sockets {
         Some(sockets) => Some(link_socket(&sockets, &config, &store, remembered.port)?),
