@@ -27,6 +27,10 @@ pub(crate) const ORDINARY: Duration = Duration::from_secs(1);
 /// For what derives keys from passwords, which is slow on purpose.
 pub(crate) const SECRETS: Duration = Duration::from_secs(5);
 
+/// How long the Daemon may name a Node that has just ended, until it says so.
+const FALL_BACK: Duration = Duration::from_secs(5);
+const FALL_BACK_PAUSE: Duration = Duration::from_millis(200);
+
 /// How long the other side may leave what we send unread.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -141,13 +145,22 @@ impl Client {
     }
 
     fn settle<M: Message>(&mut self, message: &M, limit: Duration) -> Result<Frame, Failure> {
-        let engine = &mut self.engine;
-        self.runtime.block_on(async {
-            let ticket = engine.machine.submit(message, limit, now());
-            let outcome = engine.settled(ticket).await;
-            engine.machine.abandon(ticket);
-            outcome
-        })
+        let mut left = FALL_BACK;
+        loop {
+            let engine = &mut self.engine;
+            let outcome = self.runtime.block_on(async {
+                let ticket = engine.machine.submit(message, limit, now());
+                let outcome = engine.settled(ticket).await;
+                engine.machine.abandon(ticket);
+                outcome
+            });
+            // It was not sent, so nothing is done twice.
+            if !matches!(outcome, Err(Failure::NoNode { .. })) || left.is_zero() {
+                return outcome;
+            }
+            self.wait(FALL_BACK_PAUSE)?;
+            left = left.saturating_sub(FALL_BACK_PAUSE);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use masq_ui_protocol::message::{SetupRequest, SetupResponse, SetupStatus};
+use masq_ui_protocol::message::{SetupRequest, SetupResponse, SetupResponseValue, SetupStatus};
 
 use super::{Command, Json};
 use crate::client::Failure;
@@ -15,7 +15,7 @@ mod values;
 
 use values::Values;
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Show or change the values that the Node is started with.
@@ -107,7 +107,7 @@ pub(crate) fn page(answer: &SetupResponse) -> String {
             SetupStatus::Blank => "Blank",
             SetupStatus::Required => "Required",
         };
-        row(&value.name, &value.value, status);
+        row(&value.name, shown(value), status);
     }
     if !answer.errors.is_empty() {
         page.push_str("\nERRORS:\n");
@@ -121,6 +121,18 @@ pub(crate) fn page(answer: &SetupResponse) -> String {
         );
     }
     page
+}
+
+/// Secrets are hidden by the Daemon; this is for one that does not.
+fn shown(value: &SetupResponseValue) -> &str {
+    match (value.name.as_str(), value.value.as_str()) {
+        (_, "") => "",
+        ("db-password", _) => "****************",
+        ("consuming-private-key", _) => {
+            "****************************************************************"
+        }
+        (_, shown) => shown,
+    }
 }
 
 /// The chain decides the last part of the data directory.
@@ -139,4 +151,25 @@ fn altered(request: &SetupRequest, answer: &SetupResponse) -> Option<String> {
             now.value
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_asterisks_whatever_their_length() {
+        let value = |name: &str, value: &str| SetupResponseValue {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            status: SetupStatus::Set,
+        };
+        for secret in ["a", "correct horse battery staple"] {
+            assert_eq!(shown(&value("db-password", secret)), "*".repeat(16));
+            let key = value("consuming-private-key", secret);
+            assert_eq!(shown(&key), "*".repeat(64));
+        }
+        assert_eq!(shown(&value("db-password", "")), "");
+        assert_eq!(shown(&value("chain", "dev")), "dev");
+    }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use masq_ui_protocol::message;
+use masq_ui_protocol::message::{self, SetupRequest, SetupResponse};
 
-use super::Command;
+use super::{Command, setup};
 use crate::client::{Failure, Place};
 use crate::session::Session;
 
@@ -20,9 +20,8 @@ pub(crate) struct Shutdown {}
 impl Command for Shutdown {
     fn execute(self, session: &mut Session) -> Result<u8> {
         match session.request::<_, message::Shutdown>(&message::Shutdown {}, LIMIT) {
-            Ok(message::Shutdown {}) => ended(session)?,
             // Some Nodes end before they answer.
-            Err(Failure::Gone(Place::Node)) => (),
+            Ok(message::Shutdown {}) | Err(Failure::Gone(Place::Node)) => ended(session)?,
             Err(failure) => return Err(failure.into()),
         }
         session.print("The Node was told to end, and has ended.")?;
@@ -30,10 +29,10 @@ impl Command for Shutdown {
     }
 }
 
-/// Waits for the Node to close the link.
+/// Waits for the Node to close the link, and for the Daemon to know.
 fn ended(session: &mut Session) -> Result<()> {
     let mut left = LIMIT;
-    while session.is_up(Place::Node) {
+    while session.is_up(Place::Node) || runs(session)? {
         if left.is_zero() {
             bail!(
                 "the Node was told to end, but has not within {} s",
@@ -44,4 +43,16 @@ fn ended(session: &mut Session) -> Result<()> {
         left = left.saturating_sub(PAUSE);
     }
     Ok(())
+}
+
+/// What the Daemon says. Where a Node was asked without one, its end is known already.
+fn runs(session: &mut Session) -> Result<bool> {
+    let question = SetupRequest { values: Vec::new() };
+    match session.request::<_, SetupResponse>(&question, setup::LIMIT) {
+        Ok(answer) => Ok(answer.running),
+        Err(Failure::Refused(_) | Failure::Gone(Place::Daemon) | Failure::Nobody { .. }) => {
+            Ok(false)
+        }
+        Err(failure) => Err(failure.into()),
+    }
 }

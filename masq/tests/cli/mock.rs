@@ -52,9 +52,13 @@ impl Mock {
         Mock::start(move |asked| vec![answer(asked, &body)])
     }
 
-    /// A Daemon that knows only where the Node is.
+    /// A Daemon that knows where the Node is, and whose setup is open.
     pub(crate) fn redirecting(port: u16) -> Mock {
-        Mock::start(move |asked| vec![redirect(asked, port)])
+        let setup = json!({"running": false, "values": [], "errors": []});
+        Mock::start(move |asked| match asked["opcode"].as_str() {
+            Some("setup") => vec![answer(asked, &setup)],
+            _ => vec![redirect(asked, port)],
+        })
     }
 
     pub(crate) fn heard(&self) -> Vec<Value> {

@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::mock::{Mock, Reply, answer, redirect, wait};
+use crate::reviewed;
 use crate::transcript::{compare, masq, of, run};
 
 #[test]
@@ -47,7 +48,7 @@ fn a_redirect_is_followed_and_shutdown_waits_for_the_end() {
     let output = run(daemon.port, &["stop"], "");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let heard = node.heard();
-    assert_eq!(heard, daemon.heard());
+    assert_eq!(heard[0], daemon.heard()[0]);
     assert_eq!(heard[0]["opcode"], "shutdown");
     assert!(
         String::from_utf8(output.stdout)
@@ -109,7 +110,11 @@ fn silence_ends_after_the_limit() {
 #[test]
 fn start_waits_for_a_route() {
     let mut asked_for_status = 0;
+    let configuration = configuration("standard");
     let node = Mock::start(move |asked| {
+        if asked["opcode"] == "configuration" {
+            return vec![answer(asked, &configuration)];
+        }
         asked_for_status += 1;
         let stage =
             ["NotConnected", "ConnectedToNeighbor", "RouteFound"][asked_for_status.min(3) - 1];
@@ -135,18 +140,60 @@ fn start_waits_for_a_route() {
         stages,
         ["NotConnected", "ConnectedToNeighbor", "RouteFound"]
     );
-    let output = run(
-        Mock::answering(json!({"newProcessId": 7, "redirectUiPort": 1, "stage": "NotConnected"}))
-            .port,
-        &["start", "--wait", "--timeout", "1"],
-        "",
-    );
+    let mut everything = self::configuration("standard");
+    everything["newProcessId"] = json!(7);
+    everything["redirectUiPort"] = json!(1);
+    everything["stage"] = json!("NotConnected");
+    let words = ["start", "--wait", "--timeout", "1"];
+    let output = run(Mock::answering(everything.clone()).port, &words, "");
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("no route after 1 s")
-    );
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("no route after 1 s"), "{errors}");
+    everything["neighborhoodMode"] = json!("zero-hop");
+    let output = run(Mock::answering(everything).port, &words, "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn shutdown_waits_until_the_daemon_knows_of_the_end() {
+    let node = Mock::start(|asked| vec![answer(asked, &json!({})), Reply::HangUp]);
+    let port = node.port;
+    let mut asked_for_setup = 0;
+    let daemon = Mock::start(move |asked| {
+        if asked["opcode"] != "setup" {
+            return vec![redirect(asked, port)];
+        }
+        asked_for_setup += 1;
+        let setup = json!({"running": asked_for_setup < 3, "values": [], "errors": []});
+        vec![answer(asked, &setup)]
+    });
+    let output = run(daemon.port, &["shutdown"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let heard = daemon.heard();
+    let opcodes: Vec<&str> = heard
+        .iter()
+        .map(|frame| frame["opcode"].as_str().unwrap())
+        .collect();
+    assert_eq!(opcodes, ["shutdown", "setup", "setup", "setup"]);
+}
+
+#[test]
+fn a_daemon_that_does_not_yet_know_of_the_end_is_asked_again() {
+    let gone = free_port();
+    let mut asked_before = 0;
+    let daemon = Mock::start(move |asked| {
+        asked_before += 1;
+        if asked_before < 3 {
+            return vec![redirect(asked, gone)];
+        }
+        let error = json!({"error": {"code": 0x8000_0000_0000_0002_u64, "message": "no Node"}});
+        vec![answer(asked, &error)]
+    });
+    let output = run(daemon.port, &["descriptor"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(errors, "masq: no Node (Code 8000_0000_0000_0002)\n");
+    assert_eq!(daemon.heard().len(), 3);
 }
 
 #[test]
@@ -219,6 +266,13 @@ fn the_port_may_stand_in_the_environment() {
             .unwrap()
             .contains("MASQ_UI_PORT is `many`")
     );
+}
+
+/// The example of the protocol's reference, in another mode.
+fn configuration(mode: &str) -> Value {
+    let mut configuration = reviewed::answers()["configuration"].clone();
+    configuration["neighborhoodMode"] = json!(mode);
+    configuration
 }
 
 fn free_port() -> u16 {

@@ -313,7 +313,7 @@ fn every_conversation_of_the_protocol_has_a_command() {
 }
 
 /// The example answers in the reference of the protocol, by opcode.
-fn answers() -> BTreeMap<String, Value> {
+pub(crate) fn answers() -> BTreeMap<String, Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ui-protocol.md");
     let text = fs::read_to_string(path).unwrap();
     let mut answers = BTreeMap::new();
