@@ -77,13 +77,23 @@ impl Gateway {
     }
 }
 
+/// How long connections outlive the answer to a shutdown. The original's `masq`
+/// looks whether the port that it is connected to is free; without a connection
+/// it would look at the Daemon's.
+const LINGER: Duration = Duration::from_millis(100);
+
 async fn requests(server: &Server, events: &mut Receiver<Event>, dispatch: &mut Dispatch) {
     let mut served = 0;
     while let Some(event) = events.recv().await {
         match event {
             Event::Frame(client, frame) => {
                 let told = dispatch.tell(&frame, clock::unix_seconds());
+                if told.end {
+                    // Whoever is answered may look at once whether the port is free.
+                    server.stop_listening().await;
+                }
                 if pass_on(server, client, told) {
+                    tokio::time::sleep(LINGER).await;
                     return;
                 }
             }

@@ -68,6 +68,8 @@ struct Shared {
     /// No new connection is taken, and those there are end when all is sent.
     closing: Cell<bool>,
     close: Notify,
+    /// The listening socket is gone.
+    deaf: Notify,
     acceptor: RefCell<Option<JoinHandle<()>>>,
     refusals: RefCell<Refusals>,
 }
@@ -89,6 +91,7 @@ impl Server {
             events,
             closing: Cell::new(false),
             close: Notify::new(),
+            deaf: Notify::new(),
             acceptor: RefCell::default(),
             refusals: RefCell::default(),
         });
@@ -125,6 +128,13 @@ impl Server {
                 outbox.push(text.clone());
             }
         }
+    }
+
+    /// Takes no more connections; those there are go on. The port is free when
+    /// this returns. To be called once.
+    pub async fn stop_listening(&self) {
+        self.shared.close.notify_one();
+        self.shared.deaf.notified().await;
     }
 
     /// Sends what is queued, says farewell, and ends all connections, at the
@@ -187,6 +197,7 @@ async fn accept(shared: Rc<Shared>, listener: TcpListener) {
         }
     }
     drop(listener);
+    shared.deaf.notify_one();
     drop(refusals);
     while connections.join_next().await.is_some() {}
 }

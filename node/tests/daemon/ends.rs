@@ -80,6 +80,9 @@ fn a_shutdown_is_no_crash() {
         let mut node = Ui::connect(redirect.port).await;
         let answer = node.ask(Frame::of(&Shutdown {}, None)).await;
         assert!(answer.body.is_ok(), "{answer:?}");
+        // UIs of the original take a port that still listens for a Node that did not heed.
+        let port = tokio::net::TcpStream::connect(("127.0.0.1", redirect.port)).await;
+        assert!(port.is_err());
         for _ in 0..500 {
             if !is_alive(pid) {
                 break;
