@@ -94,8 +94,6 @@ pub struct Neighborhood {
     seek_tries: u32,
     heal_tries: u32,
     gave_way_at: Option<Instant>,
-    /// Whether a neighbor was ever one that this Node was told of, or introduced by such a one.
-    anchored: bool,
     /// When this Node, maybe in a part of the mesh, last joined one that it did not see.
     way_out_at: Option<Instant>,
     flush_at: Option<Instant>,
@@ -150,7 +148,6 @@ impl Neighborhood {
             seek_tries: 0,
             heal_tries: 0,
             gave_way_at: None,
-            anchored: false,
             way_out_at: None,
             flush_at: None,
             dial_at: None,
