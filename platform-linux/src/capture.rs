@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use masq_capture::helper::{Parameters, TunDescription};
 use masq_capture::journal::{Inverse, Journal, Outcome};
 use masq_capture::plan::{self, Action, Plan, PlanConfig, Step};
-use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, FlowOwner};
+use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 
 mod fault;
 mod machine;
@@ -158,9 +158,10 @@ impl LinuxCapture {
         self.apply_all(&firewall)
     }
 
-    /// The process behind a flow, where it is one of this machine.
-    pub fn owner(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
-        self.owners.as_mut()?.look_up(tuple)
+    /// Whose a flow is.
+    pub fn owner(&mut self, tuple: &FiveTuple) -> Owned {
+        let owners = self.owners.as_mut();
+        owners.map_or(Owned::Unknown, |owners| owners.look_up(tuple))
     }
 
     /// Undoes everything.

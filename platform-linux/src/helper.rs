@@ -108,8 +108,8 @@ fn answer(
             Err(error) => Reply::Failed(error),
         },
         Request::Owner { id, tuple } => {
-            let owner = capture.owner(tuple);
-            Reply::Owner { id: *id, owner }
+            let owned = capture.owner(tuple);
+            Reply::Owner { id: *id, owned }
         }
         Request::Hello(_) | Request::Stop => {
             Reply::Failed(CaptureError::new(FailureCode::Protocol, "greeted twice"))
