@@ -104,7 +104,8 @@ impl Helper {
                 }
                 Ok(Some(Reply::Failed(error))) => return error.to_string(),
                 Ok(Some(Reply::Stopped) | None) => return "the helper has ended".to_string(),
-                Ok(Some(Reply::Tun(_) | Reply::Active | Reply::Suspended)) => {}
+                Ok(Some(Reply::Tun(_) | Reply::Active | Reply::Suspended | Reply::Done { .. })) => {
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) => return error.to_string(),
             }

@@ -111,6 +111,10 @@ fn answer(
             let owner = capture.owner(tuple);
             Reply::Owner { id: *id, owner }
         }
+        Request::Admit { id, .. } | Request::Bypass { id, .. } => Reply::Done {
+            id: *id,
+            refused: Some(CaptureError::unsupported("a direct app")),
+        },
         Request::Hello(_) | Request::Stop => {
             Reply::Failed(CaptureError::new(FailureCode::Protocol, "greeted twice"))
         }

@@ -129,7 +129,9 @@ impl HelperClient {
             {
                 Some(Reply::Active) => return Ok(()),
                 Some(Reply::Failed(error)) => return Err(error),
-                Some(Reply::Tun(_) | Reply::Suspended | Reply::Owner { .. }) => {}
+                Some(
+                    Reply::Tun(_) | Reply::Suspended | Reply::Owner { .. } | Reply::Done { .. },
+                ) => {}
                 Some(Reply::Stopped) | None => {
                     let text = "the capture helper ended";
                     return Err(CaptureError::new(FailureCode::HelperGone, text));
