@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Network;
 use crate::failure::{CaptureError, FailureCode};
 use crate::flow::{FiveTuple, FlowOwner, Protocol};
+use crate::states::{LocalNetwork, OnFailure};
 
 mod codec;
 
@@ -42,6 +43,10 @@ pub struct Parameters {
     /// them (the ranges of fake addresses).
     #[serde(default)]
     pub captured: Vec<Network>,
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    #[serde(default)]
+    pub local_network: LocalNetwork,
 }
 
 /// What the Node asks of the helper.
@@ -68,6 +73,11 @@ pub enum Request {
     Bypass {
         id: u32,
         subjects: Subjects,
+    },
+    /// Whether apps reach the networks around this machine, from now on.
+    LocalNetwork {
+        id: u32,
+        allowed: bool,
     },
     /// Undo everything and end.
     Stop,
@@ -129,6 +139,12 @@ impl Request {
         match self {
             Request::Hello(parameters) => json(HELLO, parameters),
             Request::Bypass { id, subjects } => json(BYPASS, &(id, subjects)),
+            Request::LocalNetwork { id, allowed } => {
+                let mut writer = Writer::message(LOCAL_NETWORK);
+                writer.u32(*id);
+                writer.u8(u8::from(*allowed));
+                writer.finish()
+            }
             Request::Admit { id, pid } => {
                 let mut writer = Writer::message(ADMIT);
                 writer.u32(*id);
@@ -169,6 +185,10 @@ impl Request {
             ADMIT => Some(Request::Admit {
                 id: reader.u32()?,
                 pid: reader.u32()?,
+            }),
+            LOCAL_NETWORK => Some(Request::LocalNetwork {
+                id: reader.u32()?,
+                allowed: reader.u8()? == 1,
             }),
             STOP => Some(Request::Stop),
             _ => None,
@@ -340,6 +360,7 @@ const OWNER: u8 = 5;
 const STOP: u8 = 6;
 const ADMIT: u8 = 7;
 const BYPASS: u8 = 8;
+const LOCAL_NETWORK: u8 = 9;
 
 const TUN: u8 = 65;
 const ACTIVE: u8 = 66;

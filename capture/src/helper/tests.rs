@@ -30,6 +30,7 @@ fn requests() -> impl Strategy<Value = Request> {
         Just(Request::Resume),
         Just(Request::Stop),
         owner,
+        any::<(u32, bool)>().prop_map(|(id, allowed)| Request::LocalNetwork { id, allowed }),
         any::<(u32, u32)>().prop_map(|(id, pid)| Request::Admit { id, pid }),
         (any::<u32>(), any::<Vec<u32>>(), "[a-z/.]{0,90}").prop_map(|(id, users, path)| {
             Request::Bypass {
@@ -48,6 +49,8 @@ fn requests() -> impl Strategy<Value = Request> {
                 node_pid,
                 excluded: vec!["192.0.2.0/24".parse().unwrap()],
                 captured: vec!["198.18.0.0/15".parse().unwrap()],
+                on_failure: OnFailure::Direct,
+                local_network: LocalNetwork::Block,
             })
         }),
     ]
