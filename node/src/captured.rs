@@ -3,10 +3,12 @@
 
 use crate::entry::record::{App, Kind, OwnerFuture, Owners};
 use crate::node::Capture;
+use crate::steering::{Capturer, Fixed};
 use anyhow::{Context, Result};
 use masq_capture::helper::{Reply, Request};
 use masq_capture::{FiveTuple, FlowOwner, Protocol};
 use masq_platform_linux::{HelperClient, TunDevice};
+use masq_ui_protocol::message::CaptureState;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -25,6 +27,7 @@ const OPEN_QUESTIONS: usize = 256;
 pub fn adopted(device: TunDevice) -> Capture<TunDevice> {
     Capture {
         device,
+        capturer: Rc::new(Fixed(CaptureState::On)),
         owners: Rc::new(crate::entry::record::NoOwners),
         activate: Box::new(|| Ok(())),
         lost: Box::pin(std::future::pending()),
@@ -38,11 +41,13 @@ pub fn by_helper(client: HelperClient, device: TunDevice) -> Capture<TunDevice> 
         questions: RefCell::default(),
         next: Cell::new(0),
         watched: RefCell::new(None),
+        state: Cell::new(CaptureState::Changing),
     });
     let starter = helper.clone();
     let watcher = helper.clone();
     Capture {
         device,
+        capturer: helper.clone(),
         owners: Rc::new(Asker(helper)),
         activate: Box::new(move || starter.activate()),
         lost: Box::pin(async move { watcher.watch().await }),
@@ -70,6 +75,7 @@ struct Helper {
     watched: RefCell<Option<Rc<AsyncFd<Descriptor>>>>,
     questions: RefCell<HashMap<u32, oneshot::Sender<Option<App>>>>,
     next: Cell<u32>,
+    state: Cell<CaptureState>,
 }
 
 impl Helper {
@@ -81,6 +87,7 @@ impl Helper {
         #[expect(deprecated, reason = "the safe form; the client owns its descriptor")]
         let watched = AsyncFd::with_interest(client, Interest::READABLE)?;
         *self.watched.borrow_mut() = Some(Rc::new(watched));
+        self.state.set(CaptureState::On);
         Ok(())
     }
 
@@ -104,11 +111,31 @@ impl Helper {
                 }
                 Ok(Some(Reply::Failed(error))) => return error.to_string(),
                 Ok(Some(Reply::Stopped) | None) => return "the helper has ended".to_string(),
-                Ok(Some(Reply::Tun(_) | Reply::Active | Reply::Suspended)) => {}
+                Ok(Some(Reply::Active)) => self.state.set(CaptureState::On),
+                Ok(Some(Reply::Suspended)) => self.state.set(CaptureState::Paused),
+                Ok(Some(Reply::Done { refused, .. })) => {
+                    if let Some(error) = refused {
+                        tracing::warn!(code = error.code.as_str(), "{}", error.text);
+                    }
+                }
+                Ok(Some(Reply::Tun(_))) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) => return error.to_string(),
             }
         }
+    }
+
+    /// Whether the helper could be asked.
+    fn send(&self, request: &Request) -> bool {
+        let watched = self.watched.borrow();
+        let Some(watched) = watched.as_ref() else {
+            return false;
+        };
+        watched.get_ref().0.send(request).is_ok()
+    }
+
+    fn number(&self) -> u32 {
+        self.next.replace(self.next.get().wrapping_add(1))
     }
 
     fn ask(&self, tuple: FiveTuple) -> Option<oneshot::Receiver<Option<App>>> {
@@ -117,7 +144,7 @@ impl Helper {
         if questions.len() >= OPEN_QUESTIONS {
             return None;
         }
-        let id = self.next.replace(self.next.get().wrapping_add(1));
+        let id = self.number();
         watched
             .as_ref()?
             .get_ref()
@@ -127,6 +154,38 @@ impl Helper {
         let (sender, receiver) = oneshot::channel();
         questions.insert(id, sender);
         Some(receiver)
+    }
+}
+
+impl Capturer for Helper {
+    fn state(&self) -> CaptureState {
+        self.state.get()
+    }
+
+    fn pause(&self) -> bool {
+        self.state.set(CaptureState::Changing);
+        self.send(&Request::Suspend)
+    }
+
+    fn resume(&self) -> bool {
+        self.state.set(CaptureState::Changing);
+        self.send(&Request::Resume)
+    }
+
+    fn admit(&self, pid: u32) -> bool {
+        let id = self.number();
+        self.send(&Request::Admit { id, pid })
+    }
+
+    fn set_local_network(&self, allowed: bool) -> bool {
+        let id = self.number();
+        self.send(&Request::LocalNetwork { id, allowed })
+    }
+
+    fn release(&self) {
+        if let Some(watched) = self.watched.borrow().as_ref() {
+            watched.get_ref().0.release();
+        }
     }
 }
 
