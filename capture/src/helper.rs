@@ -2,8 +2,8 @@
 //!
 //! Both ends share one SOCK_SEQPACKET socket pair; a message is one packet.
 //! The first request is [`Request::Hello`] with the parameters as JSON, and
-//! [`Reply::Owner`] is as long as its texts; every other message is
-//! [`MESSAGE_SIZE`] bytes: a kind, then fixed fields, little
+//! [`Request::Bypass`] is JSON as well; [`Reply::Owner`] is as long as its texts;
+//! every other message is [`MESSAGE_SIZE`] bytes: a kind, then fixed fields, little
 //! endian, zero padded. Decoding is total: it answers `None` for what is no
 //! message. The TUN descriptor rides on [`Reply::Tun`] as ancillary data.
 
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Network;
 use crate::failure::{CaptureError, FailureCode};
 use crate::flow::{FiveTuple, Owned, Protocol};
+use crate::states::{LocalNetwork, OnFailure};
 
 mod codec;
 mod owner;
@@ -46,6 +47,10 @@ pub struct Parameters {
     /// them (the ranges of fake addresses).
     #[serde(default)]
     pub captured: Vec<Network>,
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    #[serde(default)]
+    pub local_network: LocalNetwork,
 }
 
 /// What the Node asks of the helper.
@@ -62,8 +67,44 @@ pub enum Request {
         id: u32,
         tuple: FiveTuple,
     },
+    /// Lead every new connection of this process, and of those that it
+    /// starts, past the TUN.
+    Admit {
+        id: u32,
+        pid: u32,
+    },
+    /// From now on these, and no others, pass by the TUN as a whole.
+    Bypass {
+        id: u32,
+        subjects: Subjects,
+    },
+    /// Whether apps reach the networks around this machine, from now on.
+    LocalNetwork {
+        id: u32,
+        allowed: bool,
+    },
     /// Undo everything and end.
     Stop,
+}
+
+/// Whose traffic is direct as a whole, whatever it goes to. The Node itself and
+/// processes that [`Request::Admit`] named are so besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Subjects {
+    /// Numbers of users.
+    pub users: Vec<u32>,
+    /// Control groups, relative to the root of the hierarchy, each with all
+    /// below it: `user.slice/user-1000.slice`.
+    pub cgroups: Vec<PathBuf>,
+    /// Units of systemd: `nginx.service`.
+    pub units: Vec<String>,
+}
+
+impl Subjects {
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.cgroups.is_empty() && self.units.is_empty()
+    }
 }
 
 /// What the helper tells the Node.
@@ -76,6 +117,11 @@ pub enum Reply {
     Owner {
         id: u32,
         owned: Owned,
+    },
+    /// What was asked under this number is done, or why it is not.
+    Done {
+        id: u32,
+        refused: Option<CaptureError>,
     },
     Failed(CaptureError),
     Stopped,
@@ -95,13 +141,19 @@ pub struct TunDescription {
 impl Request {
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Request::Hello(parameters) => {
-                let mut bytes = vec![HELLO];
-                bytes.extend(
-                    serde_json::to_vec(parameters)
-                        .expect("parameters are plain data with UTF-8 paths"),
-                );
-                bytes
+            Request::Hello(parameters) => json(HELLO, parameters),
+            Request::Bypass { id, subjects } => json(BYPASS, &(id, subjects)),
+            Request::LocalNetwork { id, allowed } => {
+                let mut writer = Writer::message(LOCAL_NETWORK);
+                writer.u32(*id);
+                writer.u8(u8::from(*allowed));
+                writer.finish()
+            }
+            Request::Admit { id, pid } => {
+                let mut writer = Writer::message(ADMIT);
+                writer.u32(*id);
+                writer.u32(*pid);
+                writer.finish()
             }
             Request::Activate => Writer::message(ACTIVATE).finish(),
             Request::Suspend => Writer::message(SUSPEND).finish(),
@@ -121,6 +173,10 @@ impl Request {
         if kind == HELLO {
             return serde_json::from_slice(rest).ok().map(Request::Hello);
         }
+        if kind == BYPASS {
+            let (id, subjects) = serde_json::from_slice(rest).ok()?;
+            return Some(Request::Bypass { id, subjects });
+        }
         let mut reader = Reader::message(bytes)?;
         match kind {
             ACTIVATE => Some(Request::Activate),
@@ -129,6 +185,14 @@ impl Request {
             OWNER => Some(Request::Owner {
                 id: reader.u32()?,
                 tuple: read_tuple(&mut reader)?,
+            }),
+            ADMIT => Some(Request::Admit {
+                id: reader.u32()?,
+                pid: reader.u32()?,
+            }),
+            LOCAL_NETWORK => Some(Request::LocalNetwork {
+                id: reader.u32()?,
+                allowed: reader.u8()? == 1,
             }),
             STOP => Some(Request::Stop),
             _ => None,
@@ -151,10 +215,18 @@ impl Reply {
             Reply::Active => Writer::message(ACTIVE).finish(),
             Reply::Suspended => Writer::message(SUSPENDED).finish(),
             Reply::Owner { id, owned } => owner::encode(OWNER_ANSWER, *id, owned),
+            Reply::Done { id, refused } => {
+                let mut writer = Writer::message(DONE);
+                writer.u32(*id);
+                writer.u8(u8::from(refused.is_some()));
+                if let Some(error) = refused {
+                    write_failure(&mut writer, error);
+                }
+                writer.finish()
+            }
             Reply::Failed(error) => {
                 let mut writer = Writer::message(FAILED);
-                writer.u16(error.code.number());
-                writer.text(&error.text, FAILURE_LIMIT);
+                write_failure(&mut writer, error);
                 writer.finish()
             }
             Reply::Stopped => Writer::message(STOPPED).finish(),
@@ -178,17 +250,36 @@ impl Reply {
             })),
             ACTIVE => Some(Reply::Active),
             SUSPENDED => Some(Reply::Suspended),
-            FAILED => {
-                let code = FailureCode::from_number(reader.u16()?)?;
-                Some(Reply::Failed(CaptureError::new(
-                    code,
-                    reader.text(FAILURE_LIMIT)?,
-                )))
-            }
+            DONE => Some(Reply::Done {
+                id: reader.u32()?,
+                refused: match reader.u8()? {
+                    0 => None,
+                    1 => Some(read_failure(&mut reader)?),
+                    _ => return None,
+                },
+            }),
+            FAILED => read_failure(&mut reader).map(Reply::Failed),
             STOPPED => Some(Reply::Stopped),
             _ => None,
         }
     }
+}
+
+/// A message whose body has no fixed size.
+fn json(kind: u8, body: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    serde_json::to_writer(&mut bytes, body).expect("plain data with UTF-8 paths");
+    bytes
+}
+
+fn write_failure(writer: &mut Writer, error: &CaptureError) {
+    writer.u16(error.code.number());
+    writer.text(&error.text, FAILURE_LIMIT);
+}
+
+fn read_failure(reader: &mut Reader<'_>) -> Option<CaptureError> {
+    let code = FailureCode::from_number(reader.u16()?)?;
+    Some(CaptureError::new(code, reader.text(FAILURE_LIMIT)?))
 }
 
 fn write_tuple(writer: &mut Writer, tuple: &FiveTuple) {
@@ -233,6 +324,9 @@ const SUSPEND: u8 = 3;
 const RESUME: u8 = 4;
 const OWNER: u8 = 5;
 const STOP: u8 = 6;
+const ADMIT: u8 = 7;
+const BYPASS: u8 = 8;
+const LOCAL_NETWORK: u8 = 9;
 
 const TUN: u8 = 65;
 const ACTIVE: u8 = 66;
@@ -240,6 +334,7 @@ const SUSPENDED: u8 = 67;
 const OWNER_ANSWER: u8 = 68;
 const FAILED: u8 = 69;
 const STOPPED: u8 = 70;
+const DONE: u8 = 71;
 
 const NAME_LIMIT: usize = 16;
 const FAILURE_LIMIT: usize = 900;

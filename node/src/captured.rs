@@ -3,11 +3,13 @@
 
 use crate::entry::owner::{NoOwners, Owner, OwnerFuture, Owners, TooMany};
 use crate::node::Capture;
+use crate::steering::{Capturer, Fixed};
 use anyhow::{Context, Result};
 use masq_capture::helper::{Reply, Request};
 use masq_capture::{FiveTuple, Owned, Protocol};
 use masq_platform_linux::{HelperClient, TunDevice};
-use std::cell::RefCell;
+use masq_ui_protocol::message::CaptureState;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -29,6 +31,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub fn adopted(device: TunDevice) -> Capture<TunDevice> {
     Capture {
         device,
+        capturer: Rc::new(Fixed(CaptureState::On)),
         owners: Rc::new(NoOwners),
         activate: Box::new(|| Ok(())),
         lost: Box::pin(std::future::pending()),
@@ -41,11 +44,13 @@ pub fn by_helper(client: HelperClient, device: TunDevice) -> Capture<TunDevice> 
         client: RefCell::new(Some(Descriptor(client))),
         questions: RefCell::default(),
         watched: RefCell::new(None),
+        state: Cell::new(CaptureState::Changing),
     });
     let starter = helper.clone();
     let watcher = helper.clone();
     Capture {
         device,
+        capturer: helper.clone(),
         owners: Rc::new(Asker(helper)),
         activate: Box::new(move || starter.activate()),
         lost: Box::pin(async move { watcher.watch().await }),
@@ -72,6 +77,7 @@ struct Helper {
     client: RefCell<Option<Descriptor>>,
     watched: RefCell<Option<Rc<AsyncFd<Descriptor>>>>,
     questions: RefCell<Questions>,
+    state: Cell<CaptureState>,
 }
 
 /// What flows ask the helper.
@@ -83,6 +89,14 @@ struct Questions {
     open: HashMap<u32, Question>,
     sent: usize,
     next: u32,
+}
+
+impl Questions {
+    fn number(&mut self) -> u32 {
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        number
+    }
 }
 
 struct Question {
@@ -99,6 +113,7 @@ impl Helper {
         #[expect(deprecated, reason = "the safe form; the client owns its descriptor")]
         let watched = AsyncFd::with_interest(client, Interest::READABLE)?;
         *self.watched.borrow_mut() = Some(Rc::new(watched));
+        self.state.set(CaptureState::On);
         Ok(())
     }
 
@@ -123,11 +138,31 @@ impl Helper {
                 }
                 Ok(Some(Reply::Failed(error))) => return error.to_string(),
                 Ok(Some(Reply::Stopped) | None) => return "the helper has ended".to_string(),
-                Ok(Some(Reply::Tun(_) | Reply::Active | Reply::Suspended)) => {}
+                Ok(Some(Reply::Active)) => self.state.set(CaptureState::On),
+                Ok(Some(Reply::Suspended)) => self.state.set(CaptureState::Paused),
+                Ok(Some(Reply::Done { refused, .. })) => {
+                    if let Some(error) = refused {
+                        tracing::warn!(code = error.code.as_str(), "{}", error.text);
+                    }
+                }
+                Ok(Some(Reply::Tun(_))) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) => return error.to_string(),
             }
         }
+    }
+
+    /// Whether the helper could be asked.
+    fn send(&self, request: &Request) -> bool {
+        let watched = self.watched.borrow();
+        let Some(watched) = watched.as_ref() else {
+            return false;
+        };
+        watched.get_ref().0.send(request).is_ok()
+    }
+
+    fn number(&self) -> u32 {
+        self.questions.borrow_mut().number()
     }
 
     fn take(&self, id: u32) -> Option<Question> {
@@ -180,8 +215,7 @@ impl Helper {
                 return Err(TooMany);
             }
         }
-        let id = questions.next;
-        questions.next = id.wrapping_add(1);
+        let id = questions.number();
         let sent = false;
         questions.open.insert(id, Question { answer, sent });
         questions.waiting.push_back((id, tuple));
@@ -221,6 +255,38 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if self.helper.take(self.id).is_some() {
             self.helper.send_waiting();
+        }
+    }
+}
+
+impl Capturer for Helper {
+    fn state(&self) -> CaptureState {
+        self.state.get()
+    }
+
+    fn pause(&self) -> bool {
+        self.state.set(CaptureState::Changing);
+        self.send(&Request::Suspend)
+    }
+
+    fn resume(&self) -> bool {
+        self.state.set(CaptureState::Changing);
+        self.send(&Request::Resume)
+    }
+
+    fn admit(&self, pid: u32) -> bool {
+        let id = self.number();
+        self.send(&Request::Admit { id, pid })
+    }
+
+    fn set_local_network(&self, allowed: bool) -> bool {
+        let id = self.number();
+        self.send(&Request::LocalNetwork { id, allowed })
+    }
+
+    fn release(&self) {
+        if let Some(watched) = self.watched.borrow().as_ref() {
+            watched.get_ref().0.release();
         }
     }
 }

@@ -31,6 +31,18 @@ fn requests() -> impl Strategy<Value = Request> {
         Just(Request::Resume),
         Just(Request::Stop),
         owner,
+        any::<(u32, bool)>().prop_map(|(id, allowed)| Request::LocalNetwork { id, allowed }),
+        any::<(u32, u32)>().prop_map(|(id, pid)| Request::Admit { id, pid }),
+        (any::<u32>(), any::<Vec<u32>>(), "[a-z/.]{0,90}").prop_map(|(id, users, path)| {
+            Request::Bypass {
+                id,
+                subjects: Subjects {
+                    users,
+                    cgroups: vec![PathBuf::from(&path)],
+                    units: vec![path],
+                },
+            }
+        }),
         ("[a-z]{1,15}", any::<u32>()).prop_map(|(tun_name, node_pid)| {
             Request::Hello(Parameters {
                 tun_name,
@@ -38,6 +50,8 @@ fn requests() -> impl Strategy<Value = Request> {
                 node_pid,
                 excluded: vec!["192.0.2.0/24".parse().unwrap()],
                 captured: vec!["198.18.0.0/15".parse().unwrap()],
+                on_failure: OnFailure::Direct,
+                local_network: LocalNetwork::Block,
             })
         }),
     ]
@@ -99,6 +113,10 @@ fn replies() -> impl Strategy<Value = Reply> {
         Just(Reply::Suspended),
         Just(Reply::Stopped),
         (any::<u32>(), owned()).prop_map(|(id, owned)| Reply::Owner { id, owned }),
+        (any::<(u32, bool)>(), "\\PC{0,200}").prop_map(|((id, refused), text)| Reply::Done {
+            id,
+            refused: refused.then(|| CaptureError::new(FailureCode::CgroupUnavailable, text)),
+        }),
         (0..FailureCode::ALL.len(), "\\PC{0,200}").prop_map(|(code, text)| Reply::Failed(
             CaptureError::new(FailureCode::ALL[code], text)
         )),
