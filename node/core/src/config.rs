@@ -22,6 +22,7 @@ pub use country::{CountryCode, ExitCountries};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{KEYS, Key, Shown, key_of};
 pub use money::{CrashPoint, MappingProtocol, PaymentThresholds, ScanIntervals};
+pub(crate) use values::countries;
 pub use values::{Chain, HopCount, LogLevel, Mode, Neighbor, Port, RealUser, TunName};
 
 use crate::record::{EarningAddress, Rates};
@@ -134,6 +135,10 @@ pub struct NodeConfig {
     pub real_user: RealUser,
     /// Whether to capture this machine's traffic.
     pub capture: bool,
+    /// Whether traffic is refused after an end that nobody asked for.
+    pub blocks_on_failure: bool,
+    /// Whether apps reach the networks around this machine.
+    pub local_network: bool,
     /// Whether the Node serves as an exit for others.
     pub exit: bool,
     /// Whether the exit lets private addresses pass; for laboratories.
@@ -209,13 +214,18 @@ impl NodeConfig {
                 .optional("real-user", values::real_user)
                 .unwrap_or_default(),
             capture: reader.required("capture", values::switch),
+            blocks_on_failure: reader
+                .required("on-failure", |text| values::either(text, "block", "direct")),
+            local_network: reader.required("local-network", |text| {
+                values::either(text, "allow", "block")
+            }),
             exit: false,
             exit_allow_private: reader.required("exit-allow-private", values::switch),
             exit_blocked_ports: reader.required("exit-blocked-ports", values::ports),
             country: reader.optional("country", values::country),
             exit_countries: ExitCountries {
                 groups: reader
-                    .optional("exit-country", values::countries)
+                    .optional("exit-country", countries)
                     .unwrap_or_default(),
                 fallback: reader.required("fallback-routing", values::switch),
             },
