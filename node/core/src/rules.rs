@@ -7,9 +7,12 @@
 //! the shell's. The format, for people: `docs/rules.md`.
 
 mod case;
+pub mod edit;
 mod error;
+mod explain;
 mod facts;
 mod glob;
+mod index;
 mod list;
 mod pattern;
 mod read;
@@ -17,6 +20,7 @@ mod rule;
 
 pub use case::Case;
 pub use error::{RuleError, RuleErrors};
+pub use explain::{Explanation, Passed, WholeDirect};
 pub use facts::{Action, Facts, Group, Program, Protocol, Subject};
 pub use glob::Glob;
 pub use list::{List, Lists, MAX_LIST_BYTES, MAX_LIST_ENTRIES, NoLists};
@@ -40,6 +44,7 @@ pub struct RuleSet {
     default: Action,
     expectations: Vec<read::Expectation>,
     warnings: Vec<RuleError>,
+    index: index::Index,
 }
 
 impl Default for RuleSet {
@@ -50,6 +55,7 @@ impl Default for RuleSet {
             default: Action::MESH,
             expectations: Vec::new(),
             warnings: Vec::new(),
+            index: index::Index::default(),
         }
     }
 }
@@ -61,11 +67,14 @@ impl RuleSet {
         if !read.errors.is_empty() {
             return Err(RuleErrors(read.errors));
         }
+        let mut warnings = read.warnings;
+        warnings.extend(unreachable(&read.rules));
         Ok(RuleSet {
+            index: index::Index::new(&read.rules),
             rules: read.rules,
             default: read.default.unwrap_or(Action::MESH),
             expectations: read.expectations,
-            warnings: read.warnings,
+            warnings,
         })
     }
 
@@ -86,7 +95,7 @@ impl RuleSet {
 
     /// The first enabled rule that the flow meets, else the default.
     pub fn decide(&self, facts: &Facts) -> Verdict<'_> {
-        self.decide_plainly(facts)
+        self.verdict(self.index.first(&self.rules, facts))
     }
 
     /// The same, asking every rule in turn: what [`RuleSet::decide`] must agree with.
@@ -159,3 +168,25 @@ impl RuleSet {
         groups
     }
 }
+
+/// The first rule that no flow comes to, because one before it takes everything.
+fn unreachable(rules: &[Rule]) -> Option<RuleError> {
+    let takes_all = |rule: &&Rule| {
+        let mut keys = rule.is.present().chain(rule.not.present());
+        rule.enabled && keys.next().is_none()
+    };
+    let mut enabled = rules.iter().filter(|rule| rule.enabled);
+    let all = enabled.by_ref().find(takes_all)?;
+    let first = enabled.next()?;
+    let why = format!(
+        "it is never asked: the rule {} before it takes every flow",
+        all.id
+    );
+    let remedy = "move it before that one; default says what is done with the rest";
+    let mut warning = RuleError::new("", "", why, remedy).of_rule(&first.id);
+    warning.line = first.line;
+    Some(warning)
+}
+
+#[cfg(test)]
+mod tests;
