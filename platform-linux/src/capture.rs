@@ -15,8 +15,8 @@ use std::path::PathBuf;
 use masq_capture::helper::{Parameters, TunDescription};
 use masq_capture::journal::{Inverse, Journal, Outcome};
 use masq_capture::plan::{self, Action, Plan, PlanConfig, Step};
-use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 use masq_capture::states::{self, GUARD_TABLE, LocalNetwork, State};
+use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 
 mod direct;
 mod fault;
