@@ -27,6 +27,7 @@ pub(crate) mod pause;
 pub(crate) mod recover_wallets;
 pub(crate) mod repair;
 mod replace;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod scan;
 pub(crate) mod service;
@@ -83,6 +84,7 @@ commands! {
     RecoverWallets(recover_wallets),
     Repair(repair),
     Resume(pause),
+    Rules(rules),
     Run(run),
     Scan(scan),
     Service(service),

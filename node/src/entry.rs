@@ -4,6 +4,7 @@
 use crate::app::{AppTcp, Arrival, Closer};
 use crate::link::Link;
 use crate::outside::Outside;
+use crate::rules::Rules;
 use crate::serve::Services;
 use crate::trouble::Troubles;
 use course::Course;
@@ -74,6 +75,7 @@ pub struct Entry<L: Link, O: Outside> {
     direct_policy: ExitPolicy,
     exit_countries: RefCell<Rc<ExitCountries>>,
     owners: Rc<dyn owner::Owners>,
+    rules: Rules,
     next: Cell<u64>,
     live: Live,
     groups: groups::Groups,
@@ -104,6 +106,7 @@ pub struct Parts<L: Link, O: Outside> {
     /// Countries that exits shall be in.
     pub exit_countries: ExitCountries,
     pub owners: Rc<dyn owner::Owners>,
+    pub rules: Rules,
     pub clock: fn() -> Instant,
 }
 
@@ -126,6 +129,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
             direct_policy: parts.direct_policy,
             exit_countries: RefCell::new(Rc::new(parts.exit_countries)),
             owners: parts.owners,
+            rules: parts.rules,
             next: Cell::new(1),
             live: Live::default(),
             groups: groups::Groups::default(),
@@ -193,7 +197,23 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     /// Ends a flow as if its app had; whether there is one that can be.
     pub fn close_flow(&self, id: u64) -> bool {
-        self.live.close(id)
+        self.live.close(id, Code::Aborted)
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Takes the rules as they are on disk now and ends the flows that they
+    /// block; all others go on as they are. How many were ended, or each reason
+    /// why the rules before stay.
+    pub fn reload_rules(&self) -> Result<usize, String> {
+        self.rules.reload()?;
+        let blocked = self.live.which(|flow| self.is_blocked(flow));
+        let ended = blocked.into_iter();
+        Ok(ended
+            .filter(|id| self.live.close(*id, Code::Blocked))
+            .count())
     }
 
     /// Looks at the counters of all flows now and then, so that rates can be told.
@@ -230,11 +250,12 @@ impl<L: Link, O: Outside> Entry<L, O> {
     pub fn example_route(
         &self,
         hops: u8,
+        countries: &ExitCountries,
         name: Option<HostName>,
     ) -> Result<Vec<NodeId>, RouteError> {
         let request = RouteRequest {
             hops,
-            countries: (**self.exit_countries.borrow()).clone(),
+            countries: countries.clone(),
             host: name,
             unix_time: Some(self.services.unix_time()),
             ..RouteRequest::default()
@@ -316,10 +337,9 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     fn ended(&self, flow: Rc<Flow>, end: Result<(), Failure>) {
         self.live.remove(flow.id());
-        let end = if flow.is_closed() {
-            Err(Code::Aborted.into())
-        } else {
-            end
+        let end = match flow.closed() {
+            Some(why) => Err(why.into()),
+            None => end,
         };
         self.log.ended(flow, end);
     }

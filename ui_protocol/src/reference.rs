@@ -14,6 +14,7 @@ use crate::message::{Order, ScanType, SetupStatus, Severity, WhyTopic};
 mod capture;
 mod examples;
 mod insight;
+mod rules;
 
 /// An example in the order of the document.
 pub(crate) struct Example {

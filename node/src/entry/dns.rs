@@ -3,7 +3,7 @@
 //! ([`masq_core::names`] decides).
 
 use super::attempts::Attempts;
-use super::course::{Course, Terms, Use};
+use super::course::{Course, Terms, What};
 use super::owner::Owner;
 use super::record::{Flow, Kind};
 use super::{Entry, Way, circuit};
@@ -215,9 +215,7 @@ fn course<L: Link, O: Outside>(
         // No host has such a name, and no rule is about it.
         Err(_) => Destination::Address(flow.ends().1),
     };
-    let (course, rule) = entry.decide(&flow.owner(), Protocol::Udp, &to, Use::Question)?;
-    flow.ruled(rule, matches!(course, Course::Mesh(_)));
-    Ok(course)
+    entry.rule(flow, Protocol::Udp, &to, What::Question)
 }
 
 async fn ask_local<L: Link, O: Outside>(

@@ -1,6 +1,6 @@
 //! Pings: an app gets an echo reply only for an address that answered one.
 
-use super::course::{Course, Use};
+use super::course::{Course, What};
 use super::{Entry, circuit, ending};
 use crate::app::AppEcho;
 use crate::link::Link;
@@ -42,7 +42,7 @@ async fn reach<L: Link, O: Outside>(
 ) -> Result<(), Failure> {
     let ends = (echo.source(), SocketAddr::new(echo.destination(), 0));
     let owner = entry.owner(Protocol::Icmp, ends).await?;
-    let (course, _) = entry.decide(&owner, Protocol::Icmp, destination, Use::Flow)?;
+    let (course, _) = entry.decide(&owner, Protocol::Icmp, destination, What::Flow)?;
     let terms = match course {
         Course::Mesh(terms) => terms,
         Course::Direct => {

@@ -3,6 +3,7 @@
 
 use super::owner::{App, Owner};
 use super::pace::Pace;
+use masq_capture::Protocol;
 use masq_core::destination::Destination;
 use masq_core::failure::{Code, Failure, Place};
 use masq_core::flow_kind;
@@ -37,6 +38,8 @@ pub struct Flow {
     clock: fn() -> Instant,
     start: Instant,
     name: RefCell<Option<String>>,
+    /// What it is for; none of a question.
+    to: RefCell<Option<Destination>>,
     owner: RefCell<Owner>,
     /// What decided about its way.
     rule: RefCell<Rc<str>>,
@@ -45,7 +48,7 @@ pub struct Flow {
     hops: RefCell<Vec<NodeId>>,
     resumed: Cell<u32>,
     /// Somebody ended it from outside.
-    closed: Cell<bool>,
+    closed: Cell<Option<Code>>,
     pace: Cell<Pace>,
     sent: Cell<u64>,
     received: Cell<u64>,
@@ -69,12 +72,13 @@ impl Flow {
             clock,
             start,
             name: RefCell::default(),
+            to: RefCell::default(),
             owner: RefCell::new(Owner::Unknown),
             rule: RefCell::new("".into()),
             meshed: Cell::new(false),
             hops: RefCell::default(),
             resumed: Cell::new(0),
-            closed: Cell::new(false),
+            closed: Cell::new(None),
             pace: Cell::new(Pace::new(start)),
             sent: Cell::new(0),
             received: Cell::new(0),
@@ -104,12 +108,27 @@ impl Flow {
         self.meshed.set(meshed);
     }
 
-    /// Somebody ends it from outside.
-    pub(super) fn close(&self) {
-        self.closed.set(true);
+    /// What it is for, once rules have decided about it.
+    pub(super) fn to(&self) -> Option<Destination> {
+        if self.rule.borrow().is_empty() {
+            return None;
+        }
+        self.to.borrow().clone()
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(super) fn protocol(&self) -> Protocol {
+        match self.kind {
+            Kind::Tcp => Protocol::Tcp,
+            Kind::Udp | Kind::Dns => Protocol::Udp,
+        }
+    }
+
+    /// Somebody ends it from outside, for this reason.
+    pub(super) fn close(&self, why: Code) {
+        self.closed.set(Some(why));
+    }
+
+    pub(super) fn closed(&self) -> Option<Code> {
         self.closed.get()
     }
 
@@ -141,6 +160,7 @@ impl Flow {
 
     pub(super) fn named(&self, destination: &Destination) {
         *self.name.borrow_mut() = destination.name().map(ToString::to_string);
+        *self.to.borrow_mut() = Some(destination.clone());
     }
 
     pub(super) fn asked(&self, name: String) {

@@ -24,6 +24,32 @@ pub(super) struct Question {
     pub(super) port: u16,
 }
 
+/// What the rules say of it.
+#[derive(Clone, Debug)]
+pub(super) struct Decided {
+    /// The rule, or what applies without one.
+    pub(super) rule: String,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Way(Way),
+    /// Out of the Node's own sockets, though there is a mesh.
+    Past,
+    /// Refused, with this code.
+    Refused(Code),
+}
+
+impl From<Way> for Decided {
+    fn from(way: Way) -> Self {
+        Decided {
+            rule: way.name().to_owned(),
+            outcome: Outcome::Way(way),
+        }
+    }
+}
+
 /// Explains a flow that is there.
 pub(super) fn of_flow(flow: &Look, way: Way, hops: &[Hop]) -> WhyResponse {
     let mut steps = Steps::default();
@@ -70,13 +96,17 @@ pub(super) fn of_flow(flow: &Look, way: Way, hops: &[Hop]) -> WhyResponse {
 pub(super) fn of_question(
     question: &Question,
     dns: Option<Outlook>,
-    way: Option<Way>,
+    decided: Option<Decided>,
     route: Result<Vec<Hop>, (Code, String)>,
 ) -> WhyResponse {
     let mut steps = Steps::default();
     let app = question.app.as_deref().unwrap_or("any app");
-    steps.say(WhyTopic::Owner, format!("{app}: no rule looks at the app"));
-    let Some(way) = way else {
+    steps.say(WhyTopic::Owner, app);
+    let Some(Decided {
+        rule: said,
+        outcome,
+    }) = decided
+    else {
         let text = "this Node captures nothing: the flow leaves as if there were no Node";
         steps.say(WhyTopic::Way, text);
         return steps.answer(false);
@@ -112,7 +142,21 @@ pub(super) fn of_question(
         steps.say(WhyTopic::Way, text);
         return steps.answer(true);
     }
-    steps.say(WhyTopic::Rule, rule(way.name()));
+    steps.say(WhyTopic::Rule, rule(&said));
+    let way = match outcome {
+        Outcome::Way(way) => way,
+        Outcome::Past => {
+            steps.say(WhyTopic::Way, PAST_THE_MESH);
+            return steps.answer(true);
+        }
+        Outcome::Refused(code) => {
+            steps.say(
+                WhyTopic::Way,
+                format!("refused at once: {}", code.meaning()),
+            );
+            return steps.answer(false);
+        }
+    };
     steps.way(way);
     match (way, route) {
         (Way::Direct, _) => steps.answer(true),

@@ -7,7 +7,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use masq_capture::helper::{Reply, Request};
+
 use super::*;
+use crate::channel::Channel;
 
 const PROCESSES: usize = 200;
 const SOCKETS: usize = 10;
@@ -121,6 +124,43 @@ fn each(owners: &mut Owners, tuples: &[FiveTuple]) -> Vec<Duration> {
     times
 }
 
+/// The way from the Node to its helper and back, each with its encoding; the
+/// helper is a thread here.
+fn through_the_pair(mut owners: Owners, tuples: &[FiveTuple]) -> Vec<Duration> {
+    let (node, helper) = Channel::pair().unwrap();
+    let serving = std::thread::spawn(move || {
+        while let Some(message) = helper.receive().unwrap() {
+            let Some(Request::Owner { id, tuple }) = Request::decode(&message.bytes) else {
+                panic!("no question");
+            };
+            let owned = owners.look_up(&tuple);
+            helper
+                .send(&Reply::Owner { id, owned }.encode(), None)
+                .unwrap();
+        }
+    });
+    let ask = |(id, tuple): (u32, &FiveTuple)| {
+        let tuple = *tuple;
+        let (time, answer) = timed(|| {
+            node.send(&Request::Owner { id, tuple }.encode(), None)
+                .unwrap();
+            Reply::decode(&node.receive().unwrap().unwrap().bytes)
+        });
+        assert!(matches!(
+            answer,
+            Some(Reply::Owner {
+                owned: Owned::By(_),
+                ..
+            })
+        ));
+        time
+    };
+    let times = (0..).zip(tuples).map(ask).collect();
+    drop(node);
+    serving.join().unwrap();
+    times
+}
+
 /// `cargo test --release -p masq-platform-linux look_ups_beside -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement, as root"]
@@ -136,6 +176,10 @@ fn look_ups_beside_many_processes() {
         .collect();
     report("noted by the kernel, first", each(&mut noting, &mixed));
     report("noted by the kernel, again", each(&mut noting, &mixed));
+    report(
+        "noted, asked through the pair",
+        through_the_pair(noting, &mixed),
+    );
     let mut searching = Owners::new().unwrap();
     report("by search, first", each(&mut searching, &mixed));
     report("by search, again", each(&mut searching, &mixed));

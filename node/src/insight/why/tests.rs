@@ -5,7 +5,9 @@ use masq_core::fake_ip::FakeIps;
 use masq_core::names::EntryDns;
 use std::time::{Duration, Instant};
 
-const MESH: Option<Way> = Some(Way::Mesh { hops: 3 });
+fn mesh() -> Option<Decided> {
+    Some(Way::Mesh { hops: 3 }.into())
+}
 
 fn question(host: &str, kind: Kind) -> Question {
     Question {
@@ -78,7 +80,7 @@ fn what_would_happen_is_told_for_every_kind_of_destination() {
     for (host, kind, carried, words) in cases {
         let address = host.parse::<std::net::IpAddr>().is_ok();
         let dns = (!address).then(|| resolver.outlook(host));
-        let answer = of_question(&question(host, kind), dns, MESH, route());
+        let answer = of_question(&question(host, kind), dns, mesh(), route());
         assert_eq!(answer.carried, carried, "{host}");
         let told = text(&answer);
         assert!(told.contains(words), "{host}: {words}: {told}");
@@ -91,7 +93,7 @@ fn a_missing_route_is_told_with_its_remedy() {
         Code::NoExitInCountry,
         "no exit in CZ can be reached".to_owned(),
     ));
-    let answer = of_question(&question("203.0.113.7", Kind::Tcp), None, MESH, route);
+    let answer = of_question(&question("203.0.113.7", Kind::Tcp), None, mesh(), route);
     assert!(!answer.carried);
     let told = text(&answer);
     assert!(
