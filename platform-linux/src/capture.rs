@@ -22,6 +22,7 @@ mod direct;
 mod fault;
 mod guard_table;
 mod machine;
+mod routing;
 mod undo;
 
 pub use undo::{Extent, Repair, repair, undo_journals};
@@ -34,6 +35,7 @@ use crate::firewall_news::FirewallNews;
 use crate::journal_file::{self, JournalFile};
 use crate::lockdown;
 use crate::owner::Owners;
+use crate::routing_news::RoutingNews;
 use crate::tun::{self, TunDevice};
 use direct::DirectApps;
 use guard_table::GuardTable;
@@ -54,6 +56,7 @@ pub struct LinuxCapture {
     _mark: Mark,
     guard: GuardTable,
     news: Option<FirewallNews>,
+    routing: Option<RoutingNews>,
     table: Option<OwnedTable>,
     direct: DirectApps,
     owners: Option<Owners>,
@@ -113,6 +116,9 @@ impl LinuxCapture {
         let news = FirewallNews::open()
             .inspect_err(|error| tracing::warn!(%error, "the firewall is not watched"))
             .ok();
+        let routing = RoutingNews::open()
+            .inspect_err(|error| tracing::warn!(%error, "the routing is not watched"))
+            .ok();
 
         let parent = hierarchy.of_process(parameters.node_pid)?;
         hierarchy.sweep(&parent);
@@ -149,6 +155,7 @@ impl LinuxCapture {
             _mark: mark,
             guard,
             news,
+            routing,
             table: None,
             direct: DirectApps::default(),
             owners,
@@ -276,6 +283,27 @@ impl LinuxCapture {
         if concern && self.guard.is_damaged(&self.runner) {
             tracing::warn!("another program changed our firewall table; putting it back");
             self.guard.repeat(&self.runner)?;
+        }
+        Ok(())
+    }
+
+    /// Tells that the routing has changed; to be followed by [`Self::look_after_routing`].
+    pub fn routing_news(&self) -> Option<BorrowedFd<'_>> {
+        self.routing.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Puts rules and routes back where somebody has taken them away.
+    pub fn look_after_routing(&mut self) -> Result<(), CaptureError> {
+        let concern = self.routing.as_ref().is_some_and(RoutingNews::concern);
+        if !concern || self.state != State::On {
+            return Ok(());
+        }
+        let count = routing::restore(&self.config, &self.runner)?;
+        if count > 0 {
+            tracing::warn!(
+                count,
+                "another program removed our routing rules; putting them back"
+            );
         }
         Ok(())
     }

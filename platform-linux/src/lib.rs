@@ -28,6 +28,7 @@ mod netlink;
 pub mod owner;
 pub mod privileges;
 pub mod process;
+mod routing_news;
 pub mod seccomp;
 pub mod supervise;
 #[expect(
