@@ -26,6 +26,7 @@ pub(crate) mod repair;
 mod replace;
 pub(crate) mod run;
 pub(crate) mod scan;
+pub(crate) mod selftest;
 pub(crate) mod service;
 pub(crate) mod set_configuration;
 pub(crate) mod set_password;
@@ -79,6 +80,7 @@ commands! {
     Repair(repair),
     Run(run),
     Scan(scan),
+    Selftest(selftest),
     Service(service),
     SetConfiguration(set_configuration),
     SetPassword(set_password),

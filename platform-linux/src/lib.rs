@@ -23,6 +23,7 @@ pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
 pub mod launcher;
+pub mod leaks;
 pub mod lockdown;
 mod netlink;
 pub mod owner;
