@@ -16,7 +16,7 @@ use masq_capture::helper::{Parameters, TunDescription};
 use masq_capture::journal::{Inverse, Journal, Outcome};
 use masq_capture::plan::{self, Action, Plan, PlanConfig, Step};
 use masq_capture::states::{self, GUARD_TABLE, LocalNetwork, State};
-use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, FlowOwner};
+use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 
 mod direct;
 mod fault;
@@ -320,9 +320,10 @@ impl LinuxCapture {
         self.tell_users()
     }
 
-    /// The process behind a flow, where it is one of this machine.
-    pub fn owner(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
-        self.owners.as_mut()?.look_up(tuple)
+    /// Whose a flow is.
+    pub fn owner(&mut self, tuple: &FiveTuple) -> Owned {
+        let owners = self.owners.as_mut();
+        owners.map_or(Owned::Unknown, |owners| owners.look_up(tuple))
     }
 
     /// Undoes everything that the end asks for.

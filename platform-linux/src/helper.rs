@@ -124,8 +124,8 @@ fn answer(
             Err(error) => Reply::Failed(error),
         },
         Request::Owner { id, tuple } => {
-            let owner = capture.owner(tuple);
-            Reply::Owner { id: *id, owner }
+            let owned = capture.owner(tuple);
+            Reply::Owner { id: *id, owned }
         }
         Request::Admit { id, pid } => done(*id, capture.admit(*pid)),
         Request::Bypass { id, subjects } => done(*id, capture.bypass(subjects)),

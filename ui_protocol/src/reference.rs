@@ -114,11 +114,11 @@ fn values() -> Vec<(&'static str, Vec<String>)> {
         (
             "state",
             written(&[
-                CaptureState::Off,
-                CaptureState::On,
-                CaptureState::Reconnecting,
-                CaptureState::Paused,
-                CaptureState::Changing,
+                crate::message::CaptureState::Off,
+                crate::message::CaptureState::On,
+                crate::message::CaptureState::Reconnecting,
+                crate::message::CaptureState::Paused,
+                crate::message::CaptureState::Changing,
             ]),
         ),
         (

@@ -22,6 +22,7 @@ pub use country::{CountryCode, ExitCountries};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{KEYS, Key, Shown, key_of};
 pub use money::{CrashPoint, MappingProtocol, PaymentThresholds, ScanIntervals};
+pub(crate) use values::countries;
 pub use values::{Chain, HopCount, LogLevel, Mode, Neighbor, Port, RealUser, TunName};
 
 use crate::record::{EarningAddress, Rates};
@@ -224,7 +225,7 @@ impl NodeConfig {
             country: reader.optional("country", values::country),
             exit_countries: ExitCountries {
                 groups: reader
-                    .optional("exit-country", values::countries)
+                    .optional("exit-country", countries)
                     .unwrap_or_default(),
                 fallback: reader.required("fallback-routing", values::switch),
             },
