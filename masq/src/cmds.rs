@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 
 use crate::session::Session;
 
+pub(crate) mod blocked;
 pub(crate) mod change_password;
 pub(crate) mod check_password;
 pub(crate) mod completions;
@@ -18,9 +19,11 @@ pub(crate) mod exit_location;
 pub(crate) mod financials;
 pub(crate) mod generate_wallets;
 mod language;
+pub(crate) mod lockdown;
 pub(crate) mod man;
 mod measure;
 pub(crate) mod neighborhood_graph;
+pub(crate) mod pause;
 pub(crate) mod recover_wallets;
 pub(crate) mod repair;
 mod replace;
@@ -74,10 +77,13 @@ commands! {
     ExitLocation(exit_location),
     Financials(financials),
     GenerateWallets(generate_wallets),
+    Lockdown(lockdown),
     Man(man),
     NeighborhoodGraph(neighborhood_graph),
+    Pause(pause),
     RecoverWallets(recover_wallets),
     Repair(repair),
+    Resume(pause),
     Run(run),
     Scan(scan),
     Selftest(selftest),

@@ -209,7 +209,7 @@ where
     };
     let result = tokio::select! {
         result = work(&config, entry.as_ref(), &mesh, capture, captures) => result,
-        () = &mut ended => Ok(()),
+        asked = &mut ended => asked,
         () = asked => Ok(()),
     };
     if result.is_ok() {
@@ -466,22 +466,25 @@ fn learned(directory: &RefCell<Directory>, store: &Store) {
 }
 
 #[cfg(unix)]
-fn end_signal() -> Result<impl Future<Output = ()>> {
+fn end_signal() -> Result<impl Future<Output = Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut orphaned = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            _ = orphaned.recv() => Err(anyhow!("whoever started this Node is gone")),
         }
     })
 }
 
 #[cfg(not(unix))]
-fn end_signal() -> Result<impl Future<Output = ()>> {
+fn end_signal() -> Result<impl Future<Output = Result<()>>> {
     Ok(async {
         // Without a console there is nobody to press Ctrl-C.
         let _ = tokio::signal::ctrl_c().await;
+        Ok(())
     })
 }

@@ -21,10 +21,12 @@ use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 mod direct;
 mod fault;
 mod guard_table;
+mod locked;
 mod machine;
 mod routing;
 mod undo;
 
+pub use locked::{apply_lockdown, lift_lockdown};
 pub use undo::{Extent, Repair, repair, undo_journals};
 
 use crate::capture_state::{self, CaptureState};

@@ -26,6 +26,7 @@ mod names;
 mod original;
 mod rejoin;
 mod seamless;
+mod states;
 mod support;
 mod survival;
 mod transfer;
