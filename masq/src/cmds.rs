@@ -30,6 +30,7 @@ mod replace;
 pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod scan;
+pub(crate) mod selftest;
 pub(crate) mod service;
 pub(crate) mod set_configuration;
 pub(crate) mod set_password;
@@ -87,6 +88,7 @@ commands! {
     Rules(rules),
     Run(run),
     Scan(scan),
+    Selftest(selftest),
     Service(service),
     SetConfiguration(set_configuration),
     SetPassword(set_password),

@@ -23,6 +23,7 @@ mod fault;
 mod guard_table;
 mod locked;
 mod machine;
+mod routing;
 mod undo;
 
 pub use locked::{apply_lockdown, lift_lockdown};
@@ -36,6 +37,7 @@ use crate::firewall_news::FirewallNews;
 use crate::journal_file::{self, JournalFile};
 use crate::lockdown;
 use crate::owner::Owners;
+use crate::routing_news::RoutingNews;
 use crate::tun::{self, TunDevice};
 use direct::DirectApps;
 use guard_table::GuardTable;
@@ -56,6 +58,7 @@ pub struct LinuxCapture {
     _mark: Mark,
     guard: GuardTable,
     news: Option<FirewallNews>,
+    routing: Option<RoutingNews>,
     table: Option<OwnedTable>,
     direct: DirectApps,
     owners: Option<Owners>,
@@ -115,6 +118,9 @@ impl LinuxCapture {
         let news = FirewallNews::open()
             .inspect_err(|error| tracing::warn!(%error, "the firewall is not watched"))
             .ok();
+        let routing = RoutingNews::open()
+            .inspect_err(|error| tracing::warn!(%error, "the routing is not watched"))
+            .ok();
 
         let parent = hierarchy.of_process(parameters.node_pid)?;
         hierarchy.sweep(&parent);
@@ -151,6 +157,7 @@ impl LinuxCapture {
             _mark: mark,
             guard,
             news,
+            routing,
             table: None,
             direct: DirectApps::default(),
             owners,
@@ -278,6 +285,27 @@ impl LinuxCapture {
         if concern && self.guard.is_damaged(&self.runner) {
             tracing::warn!("another program changed our firewall table; putting it back");
             self.guard.repeat(&self.runner)?;
+        }
+        Ok(())
+    }
+
+    /// Tells that the routing has changed; to be followed by [`Self::look_after_routing`].
+    pub fn routing_news(&self) -> Option<BorrowedFd<'_>> {
+        self.routing.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Puts rules and routes back where somebody has taken them away.
+    pub fn look_after_routing(&mut self) -> Result<(), CaptureError> {
+        let concern = self.routing.as_ref().is_some_and(RoutingNews::concern);
+        if !concern || self.state != State::On {
+            return Ok(());
+        }
+        let count = routing::restore(&self.config, &self.runner)?;
+        if count > 0 {
+            tracing::warn!(
+                count,
+                "another program removed our routing rules; putting them back"
+            );
         }
         Ok(())
     }

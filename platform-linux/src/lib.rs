@@ -23,11 +23,13 @@ pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
 pub mod launcher;
+pub mod leaks;
 pub mod lockdown;
 mod netlink;
 pub mod owner;
 pub mod privileges;
 pub mod process;
+mod routing_news;
 pub mod seccomp;
 pub mod supervise;
 #[expect(
