@@ -16,7 +16,7 @@ use masq_capture::journal::{Inverse, Journal, Outcome};
 use masq_capture::plan::{self, Action, Plan, PlanConfig, Step};
 use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, FlowOwner};
 
-mod fault;
+pub(crate) mod fault;
 mod machine;
 mod undo;
 

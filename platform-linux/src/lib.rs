@@ -13,6 +13,8 @@ pub mod cgroup;
 pub mod channel;
 pub mod command;
 pub mod confined;
+#[cfg(feature = "dns")]
+pub mod dns;
 pub mod firewall;
 pub mod guard;
 pub mod helper;
