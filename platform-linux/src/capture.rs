@@ -19,7 +19,7 @@ use masq_capture::states::{self, GUARD_TABLE, LocalNetwork, State};
 use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 
 mod direct;
-mod fault;
+pub(crate) mod fault;
 mod guard_table;
 mod locked;
 mod machine;

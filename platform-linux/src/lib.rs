@@ -14,6 +14,8 @@ pub mod cgroup;
 pub mod channel;
 pub mod command;
 pub mod confined;
+#[cfg(feature = "dns")]
+pub mod dns;
 pub mod firewall;
 mod firewall_news;
 pub mod guard;
