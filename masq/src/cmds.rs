@@ -24,6 +24,7 @@ pub(crate) mod neighborhood_graph;
 pub(crate) mod recover_wallets;
 pub(crate) mod repair;
 mod replace;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod scan;
 pub(crate) mod service;
@@ -77,6 +78,7 @@ commands! {
     NeighborhoodGraph(neighborhood_graph),
     RecoverWallets(recover_wallets),
     Repair(repair),
+    Rules(rules),
     Run(run),
     Scan(scan),
     Service(service),

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "masq",
         &[
             "masq-capture",
+            "masq-core",
             "masq-platform-linux",
             "masq-platform-macos",
             "masq-platform-windows",
