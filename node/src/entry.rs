@@ -6,7 +6,9 @@ use crate::link::Link;
 use crate::outside::Outside;
 use crate::serve::Services;
 use crate::trouble::Troubles;
+use course::Course;
 use live::Live;
+use masq_capture::Protocol;
 use masq_core::config::{CountryCode, ExitCountries};
 use masq_core::destination::{Destination, HostName};
 use masq_core::directory::Directory;
@@ -26,12 +28,15 @@ use tokio::task::spawn_local;
 mod again;
 mod attempts;
 mod circuit;
+mod course;
 mod direct;
 mod dns;
 mod echo;
 mod ending;
+mod groups;
 mod live;
 mod over_mesh;
+pub mod owner;
 mod pace;
 pub mod record;
 mod udp;
@@ -67,10 +72,11 @@ pub struct Entry<L: Link, O: Outside> {
     log: FlowLog,
     /// What this machine's own sockets may reach for its own apps.
     direct_policy: ExitPolicy,
-    exit_countries: RefCell<ExitCountries>,
-    owners: Rc<dyn record::Owners>,
+    exit_countries: RefCell<Rc<ExitCountries>>,
+    owners: Rc<dyn owner::Owners>,
     next: Cell<u64>,
     live: Live,
+    groups: groups::Groups,
     /// Echo requests that wait for a reply.
     echoes: Cell<usize>,
     /// DNS questions over UDP that wait for an answer.
@@ -97,7 +103,7 @@ pub struct Parts<L: Link, O: Outside> {
     pub direct_policy: ExitPolicy,
     /// Countries that exits shall be in.
     pub exit_countries: ExitCountries,
-    pub owners: Rc<dyn record::Owners>,
+    pub owners: Rc<dyn owner::Owners>,
     pub clock: fn() -> Instant,
 }
 
@@ -118,10 +124,11 @@ impl<L: Link, O: Outside> Entry<L, O> {
             dns: RefCell::new(parts.dns),
             log: parts.log,
             direct_policy: parts.direct_policy,
-            exit_countries: RefCell::new(parts.exit_countries),
+            exit_countries: RefCell::new(Rc::new(parts.exit_countries)),
             owners: parts.owners,
             next: Cell::new(1),
             live: Live::default(),
+            groups: groups::Groups::default(),
             echoes: Cell::new(0),
             questions: Cell::new(0),
             clock: parts.clock,
@@ -211,7 +218,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     /// Where new flows leave the mesh.
     pub fn set_exit_countries(&self, countries: ExitCountries) {
-        *self.exit_countries.borrow_mut() = countries;
+        *self.exit_countries.borrow_mut() = Rc::new(countries);
     }
 
     /// What the resolver of the apps would do with a name.
@@ -227,7 +234,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
     ) -> Result<Vec<NodeId>, RouteError> {
         let request = RouteRequest {
             hops,
-            countries: self.exit_countries.borrow().clone(),
+            countries: (**self.exit_countries.borrow()).clone(),
             host: name,
             unix_time: Some(self.services.unix_time()),
             ..RouteRequest::default()
@@ -252,7 +259,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
     pub async fn probe(&self) -> Result<(), Failure> {
         match self.way.get() {
             Way::Direct => Ok(()),
-            Way::Mesh { hops } => circuit::probe(self, hops).await,
+            Way::Mesh { hops } => circuit::probe(self, &self.terms(hops)).await,
         }
     }
 
@@ -271,27 +278,30 @@ impl<L: Link, O: Outside> Entry<L, O> {
                 return self.ended(flow, Err(failure));
             }
         };
-        flow.named(&target.destination);
-        let end = match self.way.get() {
-            // In boxes, so that a flow pays for its own way only.
-            Way::Direct => Box::pin(direct::tcp(&self, &app, &flow, &target.destination)).await,
-            Way::Mesh { hops } => {
-                Box::pin(over_mesh::tcp(
-                    &self,
-                    &app,
-                    &flow,
-                    &target.destination,
-                    hops,
-                ))
-                .await
+        let to = &target.destination;
+        flow.named(to);
+        // In boxes, so that a flow pays for its own way only.
+        let course = Box::pin(async {
+            tokio::select! {
+                course = self.course(&flow, Protocol::Tcp, to) => course,
+                _ = app.gone() => Err(Code::Aborted.into()),
+            }
+        });
+        let end = match course.await {
+            Ok(Course::Direct) => Box::pin(direct::tcp(&self, &app, &flow, to)).await,
+            Ok(Course::Mesh(terms)) => {
+                Box::pin(over_mesh::tcp(&self, &app, &flow, to, &terms)).await
+            }
+            Err(failure) => {
+                Box::pin(ending::before_accept(&app, to, &failure)).await;
+                Err(failure)
             }
         };
         drop(app);
         self.ended(flow, end);
     }
 
-    /// A flow's record from its first packet on; its owner is looked up
-    /// meanwhile.
+    /// A flow's record from its first packet on.
     fn begin(
         &self,
         kind: Kind,
@@ -300,14 +310,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
     ) -> Rc<Flow> {
         let id = self.next.replace(self.next.get() + 1);
         let flow = Rc::new(Flow::new(id, kind, source, destination, self.clock));
-        flow.ruled(self.way.get().name());
         self.live.insert(flow.clone(), closer);
-        let look_up = self.owners.owner(kind, source, destination);
-        let (found, log) = (flow.clone(), self.log.clone());
-        spawn_local(async move {
-            let app = look_up.await;
-            log.owned(&found, app);
-        });
         flow
     }
 

@@ -2,7 +2,8 @@
 //! goes where it goes, what is wrong. Opens no socket; time is an argument.
 
 use crate::entry::Entry;
-use crate::entry::record::{App, Kind, Look};
+use crate::entry::owner::{App, Owner};
+use crate::entry::record::{Kind, Look};
 use crate::gateway::dispatch::answer;
 use crate::link::Link;
 use crate::outside::Outside;
@@ -101,11 +102,12 @@ impl<L: Link, O: Outside> Insight<L, O> {
                 Kind::Udp => FlowProtocol::Udp,
                 Kind::Dns => FlowProtocol::Dns,
             },
-            app_opt: flow.app.map(app),
+            app_opt: flow.owner.app().cloned().map(app),
+            forwarded: matches!(flow.owner, Owner::Forwarded(_)),
             source: flow.source.to_string(),
             destination: flow.destination.to_string(),
             name_opt: flow.name.map(shortened),
-            rule: flow.rule.to_owned(),
+            rule: shortened(flow.rule.to_string()),
             hops: flow.hops.iter().map(NodeId::short).collect(),
             exit_country_opt: exit.and_then(|exit| self.country(exit)),
             resumed: flow.resumed,
@@ -208,6 +210,10 @@ fn app(app: App) -> ConnectionApp {
         uid: app.uid,
         name: shortened(app.name),
         path_opt: app.path.map(shortened),
+        script_opt: app.script.map(shortened),
+        user_opt: app.user.map(shortened),
+        unit_opt: app.unit.map(shortened),
+        container_opt: app.container.map(shortened),
     }
 }
 

@@ -31,6 +31,7 @@ pub mod outside;
 pub mod ready;
 mod relay;
 pub mod serve;
+pub mod steering;
 pub mod trouble;
 pub mod tun;
 pub mod ui;

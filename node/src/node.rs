@@ -5,7 +5,8 @@ use self::neighborhood::Needs;
 use crate::app::Apps;
 use crate::clock;
 use crate::database::{Change, Loaded, Store};
-use crate::entry::record::{FlowLog, Owners};
+use crate::entry::owner::Owners;
+use crate::entry::record::FlowLog;
 use crate::entry::{Entry, Parts, Way};
 use crate::gateway::Gateway;
 use crate::link::quic::{QuicEndpoint, QuicLink};
@@ -14,6 +15,7 @@ use crate::neighbors;
 use crate::outside::sockets::Sockets;
 use crate::ready::Readiness;
 use crate::serve::Services;
+use crate::steering::{Capturer, Fixed};
 use crate::{trouble, tun};
 use anyhow::{Context, Result, anyhow};
 use masq_capture::device::PacketDevice;
@@ -24,6 +26,7 @@ use masq_core::failure::Code;
 use masq_core::identity::Identity;
 use masq_core::names::EntryDns;
 use masq_stack::Stack;
+use masq_ui_protocol::message::CaptureState;
 use std::cell::RefCell;
 use std::fs;
 use std::future::Future;
@@ -54,6 +57,8 @@ const REPORT: Duration = Duration::from_secs(2);
 pub struct Capture<D> {
     pub device: D,
     pub owners: Rc<dyn Owners>,
+    /// Who can change it while it lasts.
+    pub capturer: Rc<dyn Capturer>,
     /// Called once; when it returns, nothing goes past the Node any more.
     pub activate: Box<dyn FnOnce() -> Result<()>>,
     /// Resolves when the capture is gone, with the reason.
@@ -175,6 +180,10 @@ where
             spawn_local(follow_links(entry.clone(), mesh.clone()));
         }
     }
+    let capturer = match &capture {
+        Some(capture) => capture.capturer.clone(),
+        None => Rc::new(Fixed(CaptureState::Off)),
+    };
     let port = gateway.as_ref().map(Gateway::port);
     let asked = uis::serve(
         gateway.as_mut(),
@@ -188,6 +197,7 @@ where
             data_directory: data_directory.clone(),
             shell: shell.clone(),
             entry: entry.clone(),
+            capturer: capturer.clone(),
             started,
         },
     );
@@ -202,6 +212,10 @@ where
         () = &mut ended => Ok(()),
         () = asked => Ok(()),
     };
+    if result.is_ok() {
+        // Only who was told to end lets traffic go its usual way.
+        capturer.release();
+    }
     if let Some(entry) = entry {
         entry.close();
         names::write(&entry, &data_directory);

@@ -9,11 +9,13 @@
 
 mod bpf;
 pub mod capture;
+pub mod capture_state;
 pub mod cgroup;
 pub mod channel;
 pub mod command;
 pub mod confined;
 pub mod firewall;
+mod firewall_news;
 pub mod guard;
 pub mod helper;
 pub mod helper_client;
@@ -21,6 +23,7 @@ pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
 pub mod launcher;
+pub mod lockdown;
 mod netlink;
 pub mod owner;
 pub mod privileges;

@@ -245,20 +245,7 @@ fn a_user_joins_a_mesh_and_sees_where_flows_go() {
     let host = mesh.lab.host("user").unwrap();
     let control = Control::start(&host).unwrap();
     let neighbor = mesh.relays[0].descriptor(JOIN).unwrap();
-    control
-        .set_up(
-            "consume-only",
-            &[
-                "--neighbors",
-                &neighbor,
-                "--blockchain-service-url",
-                "http://127.0.0.1:1",
-                "--db-password",
-                PASSWORD,
-            ],
-        )
-        .unwrap();
-    control.say(&["start", "--wait"]).unwrap();
+    control.join(&neighbor, PASSWORD).unwrap();
     let stage = || control.json(&["connection-status"]).unwrap()["stage"] == "RouteFound";
     wait::until("a route", JOIN, stage).unwrap();
     assert_eq!(curl(&host, "http://www.example.test/bytes/1000"), "200");

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 mod accounts;
+mod capture;
 mod configuration;
 mod insight;
 mod lifecycle;
@@ -15,6 +16,7 @@ mod mesh;
 mod money;
 
 pub use accounts::*;
+pub use capture::*;
 pub use configuration::*;
 pub use insight::*;
 pub use lifecycle::*;

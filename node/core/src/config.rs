@@ -135,6 +135,10 @@ pub struct NodeConfig {
     pub real_user: RealUser,
     /// Whether to capture this machine's traffic.
     pub capture: bool,
+    /// Whether traffic is refused after an end that nobody asked for.
+    pub blocks_on_failure: bool,
+    /// Whether apps reach the networks around this machine.
+    pub local_network: bool,
     /// Whether the Node serves as an exit for others.
     pub exit: bool,
     /// Whether the exit lets private addresses pass; for laboratories.
@@ -210,6 +214,11 @@ impl NodeConfig {
                 .optional("real-user", values::real_user)
                 .unwrap_or_default(),
             capture: reader.required("capture", values::switch),
+            blocks_on_failure: reader
+                .required("on-failure", |text| values::either(text, "block", "direct")),
+            local_network: reader.required("local-network", |text| {
+                values::either(text, "allow", "block")
+            }),
             exit: false,
             exit_allow_private: reader.required("exit-allow-private", values::switch),
             exit_blocked_ports: reader.required("exit-blocked-ports", values::ports),

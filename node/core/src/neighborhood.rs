@@ -103,6 +103,8 @@ pub struct Neighborhood {
     heal_at: Option<Instant>,
     seek_at: Option<Instant>,
     forget_at: Option<Instant>,
+    /// When a grace, a confirmation or a stranger's time is over, as the last call left it.
+    links_at: Option<Instant>,
     sweep_at: Instant,
 
     actions: VecDeque<Action>,
@@ -155,6 +157,7 @@ impl Neighborhood {
             heal_at: None,
             seek_at: None,
             forget_at: None,
+            links_at: None,
             sweep_at: now.instant + SWEEP,
             actions: VecDeque::new(),
             counters: Counters::default(),
@@ -359,7 +362,7 @@ impl Neighborhood {
     /// The time of [`Self::poll_timeout`] has come; harmless before.
     pub fn handle_timeout(&mut self, now: Now) {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
-        if due(self.links_deadline()) {
+        if due(self.links_at) {
             self.expire_links(now);
         }
         if self.sweep_at <= now.instant {
@@ -410,6 +413,7 @@ impl Neighborhood {
         if self.plan_is_stale {
             self.plan_dials(now);
         }
+        self.links_at = self.links_deadline();
     }
 
     fn send(&mut self, to: &NodeId, message: &Message) {
@@ -457,7 +461,7 @@ impl Neighborhood {
             self.seek_at,
             self.forget_at,
             self.wishes.check_at,
-            self.links_deadline(),
+            self.links_at,
             Some(self.own.renew_at),
             Some(self.sweep_at),
         ];

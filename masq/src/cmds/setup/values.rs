@@ -74,6 +74,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "Where changes to the system are written down",
     ),
     (
+        "local-network",
+        "ALLOW|BLOCK",
+        "Whether apps reach the networks around this machine",
+    ),
+    (
         "log-level",
         "LEVEL",
         "off, error, warn, info, debug or trace",
@@ -99,6 +104,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "nodes-file",
         "FILE",
         "Records of Nodes to make routes from; for laboratories",
+    ),
+    (
+        "on-failure",
+        "BLOCK|DIRECT",
+        "What becomes of traffic when the Node ends unasked",
     ),
     (
         "payment-thresholds",

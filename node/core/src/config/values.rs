@@ -341,6 +341,15 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Whether `yes` stands there and not `no`.
+pub(super) fn either(text: &str, yes: &str, no: &str) -> Result<bool, String> {
+    match text {
+        _ if text == yes => Ok(true),
+        _ if text == no => Ok(false),
+        _ => Err(format!("neither {yes} nor {no}")),
+    }
+}
+
 pub(super) fn country(text: &str) -> Result<CountryCode, String> {
     CountryCode::assigned(text).ok_or_else(|| format!("{text:?} is no country of ISO 3166-1"))
 }
