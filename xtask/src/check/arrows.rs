@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "masq",
         &[
             "masq-capture",
+            "masq-core",
             "masq-dns",
             "masq-platform-linux",
             "masq-platform-macos",

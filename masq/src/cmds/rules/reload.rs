@@ -1,43 +1,43 @@
 //! `masq rules reload`, and the same for commands that have changed the file.
 
 use anyhow::Result;
-use clap::Args;
+use masq_ui_protocol::Code;
 use masq_ui_protocol::message::{RulesReloadRequest, RulesReloadResponse};
 
-use crate::client::ORDINARY;
-use crate::cmds::{Command, Json};
+use crate::client::{Failure, ORDINARY};
 use crate::session::Session;
 
-/// Have the Node take the rules as they are on disk now.
-///
-/// Lists are read again too, and what is expected is checked. When anything is wrong every reason is said
-/// and the rules before stay in force. Connections go on, but for those that the new rules block.
-#[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0; 1 if the rules are wrong or the Node could not be asked.")]
-pub(crate) struct Reload {
-    #[command(flatten)]
-    json: Json,
+pub(super) fn reload(session: &mut Session, json: bool) -> Result<u8> {
+    let answer: RulesReloadResponse = session.request(&RulesReloadRequest {}, ORDINARY)?;
+    if json {
+        session.print_json(&answer)?;
+    } else {
+        session.print(&words(&answer))?;
+    }
+    Ok(0)
 }
 
-impl Command for Reload {
-    fn execute(self, session: &mut Session) -> Result<u8> {
-        let answer = reload(session)?;
-        if self.json.json {
-            session.print_json(&answer)?;
-        } else {
-            session.print(&words(&answer))?;
-        }
-        Ok(0)
+/// What a running Node makes of a changed file.
+pub(super) enum Taken {
+    By(RulesReloadResponse),
+    /// No Node is there to take it.
+    Nobody,
+    /// It stands in the file only.
+    Not(Failure),
+}
+
+/// Has the Node take a file that was changed, if one runs.
+pub(super) fn take(session: &mut Session) -> Taken {
+    match session.request(&RulesReloadRequest {}, ORDINARY) {
+        Ok(answer) => Taken::By(answer),
+        Err(Failure::Nobody { .. } | Failure::NoNode { .. }) => Taken::Nobody,
+        Err(Failure::Refused(error)) if error.code == Code::NODE_NOT_RUNNING => Taken::Nobody,
+        Err(failure) => Taken::Not(failure),
     }
 }
 
-/// Asks the Node; an error when none runs or the rules are wrong.
-pub(crate) fn reload(session: &mut Session) -> Result<RulesReloadResponse> {
-    Ok(session.request(&RulesReloadRequest {}, ORDINARY)?)
-}
-
 /// What came of it, for a person.
-pub(crate) fn words(answer: &RulesReloadResponse) -> String {
+pub(super) fn words(answer: &RulesReloadResponse) -> String {
     let mut words = format!("{} rules of {} are in force", answer.rules, answer.file);
     match answer.ended {
         0 => {}
