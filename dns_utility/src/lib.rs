@@ -4,6 +4,8 @@
 //! Pure: the system is a trait ([`engine::System`]); `platform-linux` has the
 //! real one.
 
+#![forbid(unsafe_code)]
+
 pub mod detect;
 pub mod engine;
 pub mod environment;

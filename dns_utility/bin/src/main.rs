@@ -1,6 +1,8 @@
 //! `dns_utility`: switches the system's resolver to the Node and back, with
 //! the original's commands, output and exit codes.
 
+#![forbid(unsafe_code)]
+
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
