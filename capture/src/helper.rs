@@ -2,7 +2,8 @@
 //!
 //! Both ends share one SOCK_SEQPACKET socket pair; a message is one packet.
 //! The first request is [`Request::Hello`] with the parameters as JSON, and
-//! [`Request::Bypass`] is JSON as well; every other message is [`MESSAGE_SIZE`] bytes: a kind, then fixed fields, little
+//! [`Request::Bypass`] is JSON as well; [`Reply::Owner`] is as long as its texts;
+//! every other message is [`MESSAGE_SIZE`] bytes: a kind, then fixed fields, little
 //! endian, zero padded. Decoding is total: it answers `None` for what is no
 //! message. The TUN descriptor rides on [`Reply::Tun`] as ancillary data.
 
@@ -13,14 +14,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Network;
 use crate::failure::{CaptureError, FailureCode};
-use crate::flow::{FiveTuple, FlowOwner, Protocol};
+use crate::flow::{FiveTuple, Owned, Protocol};
 use crate::states::{LocalNetwork, OnFailure};
 
 mod codec;
+mod owner;
+
+pub use owner::OWNER_LIMIT;
 
 use codec::{Reader, Writer};
 
-/// Length of every message but the first.
+/// Length of most messages.
 pub const MESSAGE_SIZE: usize = 1024;
 
 /// The largest message: parameters are refused above this length.
@@ -112,7 +116,7 @@ pub enum Reply {
     Suspended,
     Owner {
         id: u32,
-        owner: Option<FlowOwner>,
+        owned: Owned,
     },
     /// What was asked under this number is done, or why it is not.
     Done {
@@ -210,20 +214,7 @@ impl Reply {
             }
             Reply::Active => Writer::message(ACTIVE).finish(),
             Reply::Suspended => Writer::message(SUSPENDED).finish(),
-            Reply::Owner { id, owner } => {
-                let mut writer = Writer::message(OWNER_ANSWER);
-                writer.u32(*id);
-                writer.u8(u8::from(owner.is_some()));
-                if let Some(owner) = owner {
-                    writer.u32(owner.pid);
-                    writer.u32(owner.uid);
-                    writer.text(&owner.name, NAME_LIMIT);
-                    writer.text(&owner.path.to_string_lossy(), PATH_LIMIT);
-                    writer.u8(u8::from(owner.cgroup.is_some()));
-                    writer.text(owner.cgroup.as_deref().unwrap_or_default(), CGROUP_LIMIT);
-                }
-                writer.finish()
-            }
+            Reply::Owner { id, owned } => owner::encode(OWNER_ANSWER, *id, owned),
             Reply::Done { id, refused } => {
                 let mut writer = Writer::message(DONE);
                 writer.u32(*id);
@@ -243,7 +234,11 @@ impl Reply {
     }
 
     pub fn decode(bytes: &[u8]) -> Option<Reply> {
-        let kind = *bytes.first()?;
+        let (&kind, rest) = bytes.split_first()?;
+        if kind == OWNER_ANSWER {
+            let (id, owned) = owner::decode(rest)?;
+            return Some(Reply::Owner { id, owned });
+        }
         let mut reader = Reader::message(bytes)?;
         match kind {
             TUN => Some(Reply::Tun(TunDescription {
@@ -255,15 +250,6 @@ impl Reply {
             })),
             ACTIVE => Some(Reply::Active),
             SUSPENDED => Some(Reply::Suspended),
-            OWNER_ANSWER => {
-                let id = reader.u32()?;
-                let owner = match reader.u8()? {
-                    0 => None,
-                    1 => Some(read_owner(&mut reader)?),
-                    _ => return None,
-                };
-                Some(Reply::Owner { id, owner })
-            }
             DONE => Some(Reply::Done {
                 id: reader.u32()?,
                 refused: match reader.u8()? {
@@ -315,11 +301,7 @@ fn write_tuple(writer: &mut Writer, tuple: &FiveTuple) {
 }
 
 fn read_tuple(reader: &mut Reader<'_>) -> Option<FiveTuple> {
-    let protocol = match reader.u8()? {
-        6 => Protocol::Tcp,
-        17 => Protocol::Udp,
-        _ => return None,
-    };
+    let protocol = Protocol::from_number(reader.u8()?)?;
     let mut address = || {
         let ip = match (reader.u8()?, reader.array::<16>()?) {
             (4, [a, b, c, d, ..]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
@@ -333,22 +315,6 @@ fn read_tuple(reader: &mut Reader<'_>) -> Option<FiveTuple> {
         protocol,
         source,
         destination,
-    })
-}
-
-fn read_owner(reader: &mut Reader<'_>) -> Option<FlowOwner> {
-    let pid = reader.u32()?;
-    let uid = reader.u32()?;
-    let name = reader.text(NAME_LIMIT)?;
-    let path = PathBuf::from(reader.text(PATH_LIMIT)?);
-    let grouped = reader.u8()? == 1;
-    let cgroup = reader.text(CGROUP_LIMIT)?;
-    Some(FlowOwner {
-        pid,
-        uid,
-        path,
-        name,
-        cgroup: grouped.then_some(cgroup),
     })
 }
 
@@ -371,8 +337,6 @@ const STOPPED: u8 = 70;
 const DONE: u8 = 71;
 
 const NAME_LIMIT: usize = 16;
-const PATH_LIMIT: usize = 512;
-const CGROUP_LIMIT: usize = 256;
 const FAILURE_LIMIT: usize = 900;
 
 #[cfg(test)]

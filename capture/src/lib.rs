@@ -20,4 +20,4 @@ pub mod states;
 pub use address::{Family, Network};
 pub use device::PacketDevice;
 pub use failure::{CaptureError, FailureCode};
-pub use flow::{FiveTuple, FlowOwner, Protocol};
+pub use flow::{Container, FiveTuple, FlowOwner, Owned, Protocol};

@@ -12,12 +12,14 @@ mod circuit;
 mod gossip;
 mod names;
 mod packets;
+mod rules;
 mod text;
 
 pub use circuit::{datagram_open, frame_open, onion_open};
 pub use gossip::{gossip_message, gossip_node};
 pub use names::{dns_answer, dns_query, names_restore, sniff};
 pub use packets::stack_packet;
+pub use rules::{rules_decide, rules_parse};
 pub use text::{
     config_parse, descriptor_parse, identity_file, record_bytes, record_json, ui_frame,
 };
@@ -33,6 +35,8 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("identity_file", identity_file),
     ("config_parse", config_parse),
     ("ui_frame", ui_frame),
+    ("rules_parse", rules_parse),
+    ("rules_decide", rules_decide),
     ("dns_query", dns_query),
     ("dns_answer", dns_answer),
     ("sniff", sniff),

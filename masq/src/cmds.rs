@@ -27,8 +27,10 @@ pub(crate) mod pause;
 pub(crate) mod recover_wallets;
 pub(crate) mod repair;
 mod replace;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod scan;
+pub(crate) mod selftest;
 pub(crate) mod service;
 pub(crate) mod set_configuration;
 pub(crate) mod set_password;
@@ -83,8 +85,10 @@ commands! {
     RecoverWallets(recover_wallets),
     Repair(repair),
     Resume(pause),
+    Rules(rules),
     Run(run),
     Scan(scan),
+    Selftest(selftest),
     Service(service),
     SetConfiguration(set_configuration),
     SetPassword(set_password),

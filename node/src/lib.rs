@@ -30,6 +30,7 @@ pub mod node;
 pub mod outside;
 pub mod ready;
 mod relay;
+pub mod rules;
 pub mod serve;
 pub mod steering;
 pub mod trouble;

@@ -5,7 +5,8 @@ use self::neighborhood::Needs;
 use crate::app::Apps;
 use crate::clock;
 use crate::database::{Change, Loaded, Store};
-use crate::entry::record::{FlowLog, Owners};
+use crate::entry::owner::Owners;
+use crate::entry::record::FlowLog;
 use crate::entry::{Entry, Parts, Way};
 use crate::gateway::Gateway;
 use crate::link::quic::{QuicEndpoint, QuicLink};
@@ -13,6 +14,7 @@ use crate::mesh::Mesh;
 use crate::neighbors;
 use crate::outside::sockets::Sockets;
 use crate::ready::Readiness;
+use crate::rules::Rules;
 use crate::serve::Services;
 use crate::steering::{Capturer, Fixed};
 use crate::{trouble, tun};
@@ -391,6 +393,9 @@ fn entry<D>(
     directory: Rc<RefCell<Directory>>,
     capture: &Capture<D>,
 ) -> Result<Rc<Entry<QuicLink, Sockets>>> {
+    let file = config.rules_file_in(data_directory);
+    let rules = Rules::load(&file)
+        .map_err(|reasons| anyhow!("The rules in {} are wrong:\n{reasons}", file.display()))?;
     let now = clock::now();
     let fake_ips = names::restored(data_directory, now);
     let log = match &config.flow_log {
@@ -413,6 +418,7 @@ fn entry<D>(
         direct_policy: ExitPolicy::new(true, &[], &[]),
         exit_countries: config.exit_countries.clone(),
         owners: capture.owners.clone(),
+        rules,
         clock: clock::now,
     }))
 }

@@ -16,13 +16,14 @@ use masq_capture::helper::{Parameters, TunDescription};
 use masq_capture::journal::{Inverse, Journal, Outcome};
 use masq_capture::plan::{self, Action, Plan, PlanConfig, Step};
 use masq_capture::states::{self, GUARD_TABLE, LocalNetwork, State};
-use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, FlowOwner};
+use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 
 mod direct;
-mod fault;
+pub(crate) mod fault;
 mod guard_table;
 mod locked;
 mod machine;
+mod routing;
 mod undo;
 
 pub use locked::{apply_lockdown, lift_lockdown};
@@ -36,6 +37,7 @@ use crate::firewall_news::FirewallNews;
 use crate::journal_file::{self, JournalFile};
 use crate::lockdown;
 use crate::owner::Owners;
+use crate::routing_news::RoutingNews;
 use crate::tun::{self, TunDevice};
 use direct::DirectApps;
 use guard_table::GuardTable;
@@ -56,6 +58,7 @@ pub struct LinuxCapture {
     _mark: Mark,
     guard: GuardTable,
     news: Option<FirewallNews>,
+    routing: Option<RoutingNews>,
     table: Option<OwnedTable>,
     direct: DirectApps,
     owners: Option<Owners>,
@@ -115,6 +118,9 @@ impl LinuxCapture {
         let news = FirewallNews::open()
             .inspect_err(|error| tracing::warn!(%error, "the firewall is not watched"))
             .ok();
+        let routing = RoutingNews::open()
+            .inspect_err(|error| tracing::warn!(%error, "the routing is not watched"))
+            .ok();
 
         let parent = hierarchy.of_process(parameters.node_pid)?;
         hierarchy.sweep(&parent);
@@ -151,6 +157,7 @@ impl LinuxCapture {
             _mark: mark,
             guard,
             news,
+            routing,
             table: None,
             direct: DirectApps::default(),
             owners,
@@ -282,6 +289,27 @@ impl LinuxCapture {
         Ok(())
     }
 
+    /// Tells that the routing has changed; to be followed by [`Self::look_after_routing`].
+    pub fn routing_news(&self) -> Option<BorrowedFd<'_>> {
+        self.routing.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Puts rules and routes back where somebody has taken them away.
+    pub fn look_after_routing(&mut self) -> Result<(), CaptureError> {
+        let concern = self.routing.as_ref().is_some_and(RoutingNews::concern);
+        if !concern || self.state != State::On {
+            return Ok(());
+        }
+        let count = routing::restore(&self.config, &self.runner)?;
+        if count > 0 {
+            tracing::warn!(
+                count,
+                "another program removed our routing rules; putting them back"
+            );
+        }
+        Ok(())
+    }
+
     /// Puts the firewall table back after its owner was ended by somebody.
     pub fn restore_table(&mut self) -> Result<(), CaptureError> {
         self.table = None;
@@ -294,9 +322,10 @@ impl LinuxCapture {
         self.tell_users()
     }
 
-    /// The process behind a flow, where it is one of this machine.
-    pub fn owner(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
-        self.owners.as_mut()?.look_up(tuple)
+    /// Whose a flow is.
+    pub fn owner(&mut self, tuple: &FiveTuple) -> Owned {
+        let owners = self.owners.as_mut();
+        owners.map_or(Owned::Unknown, |owners| owners.look_up(tuple))
     }
 
     /// Undoes everything that the end asks for.

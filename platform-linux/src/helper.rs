@@ -77,9 +77,14 @@ fn answer_all(channel: &Channel, capture: &mut LinuxCapture) -> Result<End, Capt
             asked,
             table_ended,
             firewall_changed,
+            routing_changed,
         } = wait(channel, capture)?;
         if firewall_changed {
             capture.look_after_guard()?;
+        }
+        if routing_changed && let Err(error) = capture.look_after_routing() {
+            // The firewall refuses what then misses its way.
+            tracing::warn!(%error, "our routing rules cannot be put back");
         }
         if table_ended {
             tracing::warn!("the firewall table was removed by another program; putting it back");
@@ -119,8 +124,8 @@ fn answer(
             Err(error) => Reply::Failed(error),
         },
         Request::Owner { id, tuple } => {
-            let owner = capture.owner(tuple);
-            Reply::Owner { id: *id, owner }
+            let owned = capture.owner(tuple);
+            Reply::Owner { id: *id, owned }
         }
         Request::Admit { id, pid } => done(*id, capture.admit(*pid)),
         Request::Bypass { id, subjects } => done(*id, capture.bypass(subjects)),
@@ -151,14 +156,16 @@ struct Ready {
     asked: bool,
     table_ended: bool,
     firewall_changed: bool,
+    routing_changed: bool,
 }
 
-/// Waits until the Node asks something, `nft` ends or the firewall changes.
+/// Waits until the Node asks something, `nft` ends, firewall or routing changes.
 fn wait(channel: &Channel, capture: &LinuxCapture) -> Result<Ready, CaptureError> {
     let watched = [
         Some(channel.as_fd()),
         capture.table().map(AsFd::as_fd),
         capture.news(),
+        capture.routing_news(),
     ];
     let mut sources: Vec<PollFd<'_>> = watched
         .iter()
@@ -177,6 +184,7 @@ fn wait(channel: &Channel, capture: &LinuxCapture) -> Result<Ready, CaptureError
         asked: ready.next() == Some(true),
         table_ended: ready.next() == Some(true),
         firewall_changed: ready.next() == Some(true),
+        routing_changed: ready.next() == Some(true),
     })
 }
 

@@ -14,6 +14,8 @@ pub mod cgroup;
 pub mod channel;
 pub mod command;
 pub mod confined;
+#[cfg(feature = "dns")]
+pub mod dns;
 pub mod firewall;
 mod firewall_news;
 pub mod guard;
@@ -23,11 +25,13 @@ pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
 pub mod launcher;
+pub mod leaks;
 pub mod lockdown;
 mod netlink;
 pub mod owner;
 pub mod privileges;
 pub mod process;
+mod routing_news;
 pub mod seccomp;
 pub mod supervise;
 #[expect(

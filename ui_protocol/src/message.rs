@@ -14,6 +14,7 @@ mod insight;
 mod lifecycle;
 mod mesh;
 mod money;
+mod rules;
 
 pub use accounts::*;
 pub use capture::*;
@@ -22,6 +23,7 @@ pub use insight::*;
 pub use lifecycle::*;
 pub use mesh::*;
 pub use money::*;
+pub use rules::*;
 
 /// How a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use crate::message::{Order, ScanType, SetupStatus, Severity, WhyTopic};
 mod capture;
 mod examples;
 mod insight;
+mod rules;
 
 /// An example in the order of the document.
 pub(crate) struct Example {
@@ -114,11 +115,11 @@ fn values() -> Vec<(&'static str, Vec<String>)> {
         (
             "state",
             written(&[
-                CaptureState::Off,
-                CaptureState::On,
-                CaptureState::Reconnecting,
-                CaptureState::Paused,
-                CaptureState::Changing,
+                crate::message::CaptureState::Off,
+                crate::message::CaptureState::On,
+                crate::message::CaptureState::Reconnecting,
+                crate::message::CaptureState::Paused,
+                crate::message::CaptureState::Changing,
             ]),
         ),
         (

@@ -11,6 +11,7 @@ mod one_shot;
 #[cfg(unix)]
 mod prompt;
 mod reviewed;
+mod rules;
 #[cfg(unix)]
 mod terminal;
 mod transcript;

@@ -5,7 +5,7 @@
 //! this only with the feature `fault-injection`.
 
 #[cfg(any(debug_assertions, feature = "fault-injection"))]
-pub(super) fn point(step: &str, moment: &str) {
+pub(crate) fn point(step: &str, moment: &str) {
     let chosen = std::env::var("MASQ_TEST_HALT_AT").unwrap_or_default();
     if chosen == format!("{step}:{moment}") {
         let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
@@ -13,4 +13,4 @@ pub(super) fn point(step: &str, moment: &str) {
 }
 
 #[cfg(not(any(debug_assertions, feature = "fault-injection")))]
-pub(super) fn point(_step: &str, _moment: &str) {}
+pub(crate) fn point(_step: &str, _moment: &str) {}

@@ -17,6 +17,7 @@ pub(crate) fn all() -> Vec<Example> {
     examples.extend(mesh());
     examples.extend(super::insight::all());
     examples.extend(super::capture::all());
+    examples.extend(super::rules::all());
     examples.extend(accounts());
     examples.extend(money());
     examples

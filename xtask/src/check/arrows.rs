@@ -7,10 +7,11 @@ use crate::workspace::Metadata;
 /// Each crate of the workspace and those of the workspace that it may name.
 const ARROWS: &[(&str, &[&str])] = &[
     ("masq-capture", &[]),
+    ("masq-dns", &[]),
     ("masq-stack", &[]),
     ("masq-core", &[]),
     ("masq-ui-protocol", &[]),
-    ("masq-platform-linux", &["masq-capture"]),
+    ("masq-platform-linux", &["masq-capture", "masq-dns"]),
     ("masq-platform-macos", &["masq-capture"]),
     ("masq-platform-windows", &["masq-capture"]),
     (
@@ -25,10 +26,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "masq-ui-protocol",
         ],
     ),
+    ("dns-utility", &["masq-dns", "masq-platform-linux"]),
     (
         "masq",
         &[
             "masq-capture",
+            "masq-core",
+            "masq-dns",
             "masq-platform-linux",
             "masq-platform-macos",
             "masq-platform-windows",
@@ -51,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Crates that decide and do nothing else, so they reach no socket and no runtime, not even through others.
 const PURE: &[&str] = &[
     "masq-capture",
+    "masq-dns",
     "masq-stack",
     "masq-core",
     "masq-ui-protocol",

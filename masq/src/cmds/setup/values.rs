@@ -121,6 +121,7 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "What this Node asks for, four numbers with | between",
     ),
     ("real-user", "UID:GID:HOME", "Whom the Node runs as"),
+    ("rules-file", "FILE", "The rules per app and destination"),
     (
         "scan-intervals",
         "NUMBERS",

@@ -110,6 +110,11 @@ pub const KEYS: &[Key] = &[
         "four numbers with | between, for example \"53844|53844|107688|107688\"",
     ),
     key(
+        "rules-file",
+        None,
+        "a path, for example \"/etc/masq/rules.toml\"",
+    ),
+    key(
         "flow-log",
         None,
         "a path, for example \"/var/log/masq/flows.jsonl\"",

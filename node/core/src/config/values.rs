@@ -355,7 +355,7 @@ pub(super) fn country(text: &str) -> Result<CountryCode, String> {
 }
 
 /// `CZ,PL|SK`: commas between equals, `|` before the next in preference.
-pub(super) fn countries(text: &str) -> Result<Vec<Vec<CountryCode>>, String> {
+pub(crate) fn countries(text: &str) -> Result<Vec<Vec<CountryCode>>, String> {
     let groups = text.split('|').map(|group| list(group, country));
     let groups: Vec<Vec<CountryCode>> = groups.collect::<Result<_, String>>()?;
     let mut seen = BTreeSet::new();

@@ -4,6 +4,7 @@ pub(in super::super) fn well() -> Facts {
     Facts {
         linux: true,
         root: true,
+        blocked: None,
         daemon: Daemon::Answers,
         health: Some(Vec::new()),
         node_processes: 1,

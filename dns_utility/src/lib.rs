@@ -1,0 +1,42 @@
+//! The switch of the system's resolver: who owns it ([`detect`]), what is
+//! changed and how that is undone ([`plan`]), in which order ([`engine`]).
+//!
+//! Pure: the system is a trait ([`engine::System`]); `platform-linux` has the
+//! real one.
+
+pub mod detect;
+pub mod engine;
+pub mod environment;
+pub mod plan;
+pub mod record;
+pub mod resolv_conf;
+
+pub use detect::{Decision, Manager, detect};
+pub use engine::{Report, System, Utility};
+pub use environment::Environment;
+pub use record::Record;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Where a Node with `entry-dns` listens.
+pub const NODE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Where it listens as well, for systems whose own forwarder sits on the
+/// first: 127 and three letters of MASQ in ASCII.
+pub const NODE_BESIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 65, 83, 81));
+
+/// Why a command could not be carried out; printed after "Cannot ACTION: ".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}; are you root?")]
+    NotPermitted(String),
+    #[error("{what}: {why}")]
+    System { what: String, why: String },
+    #[error(
+        "the journal {place} cannot be used: {why}; make it writable for root, or name another directory"
+    )]
+    Journal { place: String, why: String },
+    #[error("{manager} took the change, but the resolver did not follow within {seconds} s")]
+    NotFollowed { manager: String, seconds: u64 },
+}

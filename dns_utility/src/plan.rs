@@ -1,0 +1,371 @@
+//! What a switch changes, and what brings back what was there. Data only.
+
+use std::net::IpAddr;
+
+use crate::detect::{Decision, Manager};
+use crate::environment::{
+    Domain, Environment, GlobalDns, GlobalDomain, Link, LinkDns, Resolvconf, Server, Snapshot,
+};
+use crate::record::Record;
+use crate::{Failure, NODE, NODE_BESIDE, resolv_conf};
+
+/// One change to the system; doing it twice is as good as once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Puts this in the place of `/etc/resolv.conf`, whatever lies there.
+    Place(Snapshot),
+    SetLink(Link),
+    RevertLink {
+        index: i32,
+    },
+    FlushCaches,
+    SetGlobal(GlobalDns),
+    AddRecord(Resolvconf, IpAddr),
+    DeleteRecord(Resolvconf),
+}
+
+/// Where the Node is asked under this manager.
+pub fn server(manager: Manager) -> IpAddr {
+    match manager {
+        Manager::NetworkManagerDnsmasq => NODE_BESIDE,
+        Manager::Resolved
+        | Manager::NetworkManager
+        | Manager::Openresolv
+        | Manager::DebianResolvconf
+        | Manager::File => NODE,
+    }
+}
+
+/// The servers that names are asked of, behind a stub too.
+pub fn servers(environment: &Environment, manager: Manager) -> Vec<IpAddr> {
+    let of_file =
+        || resolv_conf::servers(environment.resolv_conf.content.as_deref().unwrap_or(&[]));
+    match manager {
+        Manager::Resolved => {
+            let Some(resolved) = &environment.resolved else {
+                return of_file();
+            };
+            of_resolved(&resolved.links, &resolved.global)
+        }
+        Manager::NetworkManagerDnsmasq => {
+            let global = environment
+                .network_manager
+                .as_ref()
+                .map(|found| &found.global);
+            let domain = global.and_then(|global| global.domains.get("*"));
+            let servers = domain
+                .map(|domain| domain.servers.as_slice())
+                .unwrap_or_default();
+            if servers.is_empty() {
+                return of_file();
+            }
+            servers
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect()
+        }
+        Manager::NetworkManager
+        | Manager::Openresolv
+        | Manager::DebianResolvconf
+        | Manager::File => of_file(),
+    }
+}
+
+/// Links to which every name is routed come before all others.
+fn of_resolved(links: &[Link], global: &[IpAddr]) -> Vec<IpAddr> {
+    let servers = |chosen: &dyn Fn(&Link) -> bool| {
+        let mut found = Vec::new();
+        for server in links
+            .iter()
+            .filter(|link| chosen(link))
+            .flat_map(|link| &link.dns.servers)
+        {
+            if !found.contains(&server.address) {
+                found.push(server.address);
+            }
+        }
+        found
+    };
+    let exclusive = servers(&|link| link.dns.takes_all());
+    if !exclusive.is_empty() {
+        return exclusive;
+    }
+    let mut found = global.to_vec();
+    for address in servers(&|link| link.dns.default_route) {
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    }
+    found
+}
+
+/// What to write down and then do.
+pub fn subvert(
+    environment: &Environment,
+    decision: &Decision,
+) -> Result<(Record, Vec<Step>), Failure> {
+    let manager = decision.manager;
+    let server = server(manager);
+    let file = &environment.resolv_conf;
+    if servers(environment, manager).is_empty() {
+        return Err(Failure::Refused(
+            "no name server is set, so this machine seems not to be connected".to_owned(),
+        ));
+    }
+    let mut record = Record::new(environment.boot.clone(), manager, server);
+    record.resolv_conf = file.snapshot.clone();
+    record.content = file.content.clone();
+    let steps = match manager {
+        Manager::File => {
+            let content = resolv_conf::subverted(file.content.as_deref().unwrap_or(&[]), server);
+            record.wrote = Some(content.clone());
+            vec![Step::Place(file.snapshot.with_content(content))]
+        }
+        Manager::Resolved => {
+            let resolved = environment.resolved.as_ref();
+            record.links = chosen(resolved.map(|found| found.links.as_slice()).unwrap_or(&[]));
+            if record.links.is_empty() {
+                let why = "systemd-resolved has no link that is up";
+                return Err(Failure::Refused(why.to_owned()));
+            }
+            let mut steps: Vec<Step> = record
+                .links
+                .iter()
+                .map(|link| {
+                    Step::SetLink(Link {
+                        dns: link.dns.subverted(server),
+                        ..link.clone()
+                    })
+                })
+                .collect();
+            steps.push(Step::FlushCaches);
+            steps
+        }
+        Manager::NetworkManager | Manager::NetworkManagerDnsmasq => {
+            if let Some(found) = &environment.network_manager {
+                record.global = found.global.clone();
+            }
+            vec![Step::SetGlobal(record.global.subverted(server))]
+        }
+        Manager::Openresolv => vec![Step::AddRecord(Resolvconf::Openresolv, server)],
+        Manager::DebianResolvconf => vec![Step::AddRecord(Resolvconf::Debian, server)],
+    };
+    Ok((record, steps))
+}
+
+/// The links whose servers are asked; where there are none, those that lead out.
+fn chosen(links: &[Link]) -> Vec<Link> {
+    let of = |wanted: &dyn Fn(&Link) -> bool| -> Vec<Link> {
+        links.iter().filter(|link| wanted(link)).cloned().collect()
+    };
+    let asked = of(&|link| !link.dns.servers.is_empty() || link.dns.takes_all());
+    if !asked.is_empty() {
+        return asked;
+    }
+    let out = of(&|link| link.leads_out);
+    if out.is_empty() {
+        links.iter().take(1).cloned().collect()
+    } else {
+        out
+    }
+}
+
+/// What brings back what the record says, as far as it is still ours to undo.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undo {
+    pub steps: Vec<Step>,
+    /// What others changed meanwhile and keep.
+    pub kept: Vec<String>,
+}
+
+/// Plans the way back.
+pub fn revert(environment: &Environment, record: &Record) -> Result<Undo, Failure> {
+    let mut undo = Undo::default();
+    match record.manager {
+        Manager::File => undo_file(environment, record, &mut undo),
+        Manager::Resolved => undo_links(environment, record, &mut undo),
+        Manager::NetworkManager | Manager::NetworkManagerDnsmasq => {
+            let Some(found) = &environment.network_manager else {
+                return Err(Failure::Refused(
+                    "NetworkManager keeps the change and does not run; start it and try again"
+                        .to_owned(),
+                ));
+            };
+            if found.global == record.global.subverted(record.server) {
+                undo.steps.push(Step::SetGlobal(record.global.clone()));
+            } else if found.global != record.global {
+                let text = "NetworkManager's global DNS configuration was changed meanwhile";
+                undo.kept.push(text.to_owned());
+            }
+        }
+        Manager::Openresolv => undo.steps.push(Step::DeleteRecord(Resolvconf::Openresolv)),
+        Manager::DebianResolvconf => undo.steps.push(Step::DeleteRecord(Resolvconf::Debian)),
+    }
+    Ok(undo)
+}
+
+/// After a reboot the managers that keep records in memory begin anew, but a
+/// file that they once wrote may still be there with our server in it.
+pub fn leftover(environment: &Environment, record: &Record) -> Option<Step> {
+    let stale = |content: &[u8]| resolv_conf::servers(content) == [record.server];
+    let of_resolvconf = match record.manager {
+        Manager::Openresolv | Manager::DebianResolvconf => true,
+        Manager::File
+        | Manager::Resolved
+        | Manager::NetworkManager
+        | Manager::NetworkManagerDnsmasq => false,
+    };
+    let content = environment.resolv_conf.content.as_deref()?;
+    let before = record.content.as_deref().unwrap_or_default();
+    (of_resolvconf && stale(content) && !stale(before))
+        .then(|| Step::Place(record.resolv_conf.clone()))
+}
+
+fn undo_file(environment: &Environment, record: &Record, undo: &mut Undo) {
+    let file = &environment.resolv_conf;
+    if file.snapshot == record.resolv_conf {
+        return;
+    }
+    let wrote = record.wrote.as_deref().unwrap_or_default();
+    let (before, now) = match (&record.resolv_conf, &file.snapshot) {
+        (
+            Snapshot::File {
+                content: before, ..
+            },
+            Snapshot::File { content, .. },
+        ) => (before.as_slice(), content),
+        (_, Snapshot::File { content, .. }) => (&[][..], content),
+        (_, Snapshot::Link { .. } | Snapshot::Missing) => {
+            undo.kept
+                .push("/etc/resolv.conf was replaced meanwhile".to_owned());
+            return;
+        }
+    };
+    // In a file that cannot be replaced a crash leaves the beginning of ours or of the one before.
+    let torn = file.mounted && (wrote.starts_with(now) || before.starts_with(now));
+    // Ours, or already the old bytes but not yet their rights.
+    if now == wrote || now == before || torn {
+        undo.steps.push(Step::Place(record.resolv_conf.clone()));
+    } else {
+        undo.kept
+            .push("/etc/resolv.conf was rewritten meanwhile".to_owned());
+    }
+}
+
+fn undo_links(environment: &Environment, record: &Record, undo: &mut Undo) {
+    let Some(resolved) = &environment.resolved else {
+        undo.kept
+            .push("systemd-resolved does not run any more".to_owned());
+        return;
+    };
+    if record.boot != environment.boot {
+        return;
+    }
+    for before in &record.links {
+        let same = |link: &&Link| link.index == before.index && link.name == before.name;
+        // A link that is gone took its servers along.
+        let Some(now) = resolved.links.iter().find(same) else {
+            continue;
+        };
+        let touched = now.dns.servers == before.dns.subverted(record.server).servers;
+        if touched || now.dns.domains == before.dns.subverted(record.server).domains {
+            undo.steps.push(Step::RevertLink {
+                index: before.index,
+            });
+            if before.dns.has_settings() {
+                undo.steps.push(Step::SetLink(before.clone()));
+            }
+        } else if now.dns != before.dns {
+            let text = format!("the servers of link {} were changed meanwhile", before.name);
+            undo.kept.push(text);
+        }
+    }
+    undo.steps.push(Step::FlushCaches);
+}
+
+impl Snapshot {
+    pub fn is_immutable(&self) -> bool {
+        match self {
+            Snapshot::File { immutable, .. } => *immutable,
+            Snapshot::Missing | Snapshot::Link { .. } => false,
+        }
+    }
+
+    /// A file in this one's place, with its rights where it has some.
+    fn with_content(&self, content: Vec<u8>) -> Snapshot {
+        match self {
+            Snapshot::File {
+                mode,
+                uid,
+                gid,
+                immutable,
+                ..
+            } => Snapshot::File {
+                content,
+                mode: *mode,
+                uid: *uid,
+                gid: *gid,
+                immutable: *immutable,
+            },
+            Snapshot::Missing | Snapshot::Link { .. } => Snapshot::File {
+                content,
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+                immutable: false,
+            },
+        }
+    }
+}
+
+impl LinkDns {
+    /// Whether every name is routed here.
+    fn takes_all(&self) -> bool {
+        self.domains
+            .iter()
+            .any(|domain| domain.name == "." && domain.route_only)
+    }
+
+    fn has_settings(&self) -> bool {
+        !self.servers.is_empty() || !self.domains.is_empty()
+    }
+
+    fn subverted(&self, server: IpAddr) -> LinkDns {
+        let mut domains = self.domains.clone();
+        if !self.takes_all() {
+            let name = ".".to_owned();
+            domains.push(Domain {
+                name,
+                route_only: true,
+            });
+        }
+        LinkDns {
+            servers: vec![Server {
+                address: server,
+                port: 0,
+                name: String::new(),
+            }],
+            domains,
+            default_route: true,
+            over_tls: "no".to_owned(),
+            dnssec: "no".to_owned(),
+        }
+    }
+}
+
+impl GlobalDns {
+    fn subverted(&self, server: IpAddr) -> GlobalDns {
+        let all = GlobalDomain {
+            servers: vec![server.to_string()],
+            options: Vec::new(),
+        };
+        GlobalDns {
+            searches: self.searches.clone(),
+            options: self.options.clone(),
+            domains: [("*".to_owned(), all)].into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! The text of resolv.conf(5).
+
+use std::net::IpAddr;
+
+/// The servers that are asked, in order.
+pub fn servers(content: &[u8]) -> Vec<IpAddr> {
+    String::from_utf8_lossy(content)
+        .lines()
+        .filter_map(server)
+        .collect()
+}
+
+fn server(line: &str) -> Option<IpAddr> {
+    let mut words = line.split_whitespace();
+    if words.next() != Some("nameserver") {
+        return None;
+    }
+    let word = words.next()?;
+    // A scope (fe80::1%eth0) is no part of an address here.
+    word.split('%').next()?.parse().ok()
+}
+
+/// The same file with our server in the place of the others, which stay as
+/// comments.
+pub fn subverted(content: &[u8], server: IpAddr) -> Vec<u8> {
+    let mut text = String::new();
+    for line in String::from_utf8_lossy(content).lines() {
+        if line.trim_start().starts_with("nameserver") {
+            text.push('#');
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str(&format!("nameserver {server}\n"));
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_read_as_the_c_library_does() {
+        let text = b"# nameserver 9.9.9.9\nsearch example.org\nnameserver\t10.0.0.1 # mine\n\
+                     nameserver fe80::1%eth0\nnameserver wrong\n;nameserver 1.1.1.1\n";
+        let found: Vec<String> = servers(text).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["10.0.0.1", "fe80::1"]);
+    }
+
+    #[test]
+    fn other_lines_stay_and_one_server_is_left() {
+        let new = subverted(
+            b"search a\nnameserver 10.0.0.1\noptions ndots:2",
+            crate::NODE,
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&new),
+            "search a\n#nameserver 10.0.0.1\noptions ndots:2\nnameserver 127.0.0.1\n"
+        );
+        assert_eq!(servers(&new), [crate::NODE]);
+    }
+}
