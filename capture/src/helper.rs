@@ -1,8 +1,9 @@
 //! The protocol between the Node and its capture helper.
 //!
 //! Both ends share one SOCK_SEQPACKET socket pair; a message is one packet.
-//! The first request is [`Request::Hello`] with the parameters as JSON; every
-//! other message is [`MESSAGE_SIZE`] bytes: a kind, then fixed fields, little
+//! The first request is [`Request::Hello`] with the parameters as JSON, and
+//! [`Request::Bypass`] is JSON as well; [`Reply::Owner`] is as long as its texts;
+//! every other message is [`MESSAGE_SIZE`] bytes: a kind, then fixed fields, little
 //! endian, zero padded. Decoding is total: it answers `None` for what is no
 //! message. The TUN descriptor rides on [`Reply::Tun`] as ancillary data.
 
@@ -13,13 +14,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Network;
 use crate::failure::{CaptureError, FailureCode};
-use crate::flow::{FiveTuple, FlowOwner, Protocol};
+use crate::flow::{FiveTuple, Owned, Protocol};
+use crate::states::{LocalNetwork, OnFailure};
 
 mod codec;
+mod owner;
+
+pub use owner::OWNER_LIMIT;
 
 use codec::{Reader, Writer};
 
-/// Length of every message but the first.
+/// Length of most messages.
 pub const MESSAGE_SIZE: usize = 1024;
 
 /// The largest message: parameters are refused above this length.
@@ -42,6 +47,10 @@ pub struct Parameters {
     /// them (the ranges of fake addresses).
     #[serde(default)]
     pub captured: Vec<Network>,
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    #[serde(default)]
+    pub local_network: LocalNetwork,
 }
 
 /// What the Node asks of the helper.
@@ -58,8 +67,44 @@ pub enum Request {
         id: u32,
         tuple: FiveTuple,
     },
+    /// Lead every new connection of this process, and of those that it
+    /// starts, past the TUN.
+    Admit {
+        id: u32,
+        pid: u32,
+    },
+    /// From now on these, and no others, pass by the TUN as a whole.
+    Bypass {
+        id: u32,
+        subjects: Subjects,
+    },
+    /// Whether apps reach the networks around this machine, from now on.
+    LocalNetwork {
+        id: u32,
+        allowed: bool,
+    },
     /// Undo everything and end.
     Stop,
+}
+
+/// Whose traffic is direct as a whole, whatever it goes to. The Node itself and
+/// processes that [`Request::Admit`] named are so besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Subjects {
+    /// Numbers of users.
+    pub users: Vec<u32>,
+    /// Control groups, relative to the root of the hierarchy, each with all
+    /// below it: `user.slice/user-1000.slice`.
+    pub cgroups: Vec<PathBuf>,
+    /// Units of systemd: `nginx.service`.
+    pub units: Vec<String>,
+}
+
+impl Subjects {
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.cgroups.is_empty() && self.units.is_empty()
+    }
 }
 
 /// What the helper tells the Node.
@@ -71,7 +116,12 @@ pub enum Reply {
     Suspended,
     Owner {
         id: u32,
-        owner: Option<FlowOwner>,
+        owned: Owned,
+    },
+    /// What was asked under this number is done, or why it is not.
+    Done {
+        id: u32,
+        refused: Option<CaptureError>,
     },
     Failed(CaptureError),
     Stopped,
@@ -91,13 +141,19 @@ pub struct TunDescription {
 impl Request {
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Request::Hello(parameters) => {
-                let mut bytes = vec![HELLO];
-                bytes.extend(
-                    serde_json::to_vec(parameters)
-                        .expect("parameters are plain data with UTF-8 paths"),
-                );
-                bytes
+            Request::Hello(parameters) => json(HELLO, parameters),
+            Request::Bypass { id, subjects } => json(BYPASS, &(id, subjects)),
+            Request::LocalNetwork { id, allowed } => {
+                let mut writer = Writer::message(LOCAL_NETWORK);
+                writer.u32(*id);
+                writer.u8(u8::from(*allowed));
+                writer.finish()
+            }
+            Request::Admit { id, pid } => {
+                let mut writer = Writer::message(ADMIT);
+                writer.u32(*id);
+                writer.u32(*pid);
+                writer.finish()
             }
             Request::Activate => Writer::message(ACTIVATE).finish(),
             Request::Suspend => Writer::message(SUSPEND).finish(),
@@ -117,6 +173,10 @@ impl Request {
         if kind == HELLO {
             return serde_json::from_slice(rest).ok().map(Request::Hello);
         }
+        if kind == BYPASS {
+            let (id, subjects) = serde_json::from_slice(rest).ok()?;
+            return Some(Request::Bypass { id, subjects });
+        }
         let mut reader = Reader::message(bytes)?;
         match kind {
             ACTIVATE => Some(Request::Activate),
@@ -125,6 +185,14 @@ impl Request {
             OWNER => Some(Request::Owner {
                 id: reader.u32()?,
                 tuple: read_tuple(&mut reader)?,
+            }),
+            ADMIT => Some(Request::Admit {
+                id: reader.u32()?,
+                pid: reader.u32()?,
+            }),
+            LOCAL_NETWORK => Some(Request::LocalNetwork {
+                id: reader.u32()?,
+                allowed: reader.u8()? == 1,
             }),
             STOP => Some(Request::Stop),
             _ => None,
@@ -146,24 +214,19 @@ impl Reply {
             }
             Reply::Active => Writer::message(ACTIVE).finish(),
             Reply::Suspended => Writer::message(SUSPENDED).finish(),
-            Reply::Owner { id, owner } => {
-                let mut writer = Writer::message(OWNER_ANSWER);
+            Reply::Owner { id, owned } => owner::encode(OWNER_ANSWER, *id, owned),
+            Reply::Done { id, refused } => {
+                let mut writer = Writer::message(DONE);
                 writer.u32(*id);
-                writer.u8(u8::from(owner.is_some()));
-                if let Some(owner) = owner {
-                    writer.u32(owner.pid);
-                    writer.u32(owner.uid);
-                    writer.text(&owner.name, NAME_LIMIT);
-                    writer.text(&owner.path.to_string_lossy(), PATH_LIMIT);
-                    writer.u8(u8::from(owner.cgroup.is_some()));
-                    writer.text(owner.cgroup.as_deref().unwrap_or_default(), CGROUP_LIMIT);
+                writer.u8(u8::from(refused.is_some()));
+                if let Some(error) = refused {
+                    write_failure(&mut writer, error);
                 }
                 writer.finish()
             }
             Reply::Failed(error) => {
                 let mut writer = Writer::message(FAILED);
-                writer.u16(error.code.number());
-                writer.text(&error.text, FAILURE_LIMIT);
+                write_failure(&mut writer, error);
                 writer.finish()
             }
             Reply::Stopped => Writer::message(STOPPED).finish(),
@@ -171,7 +234,11 @@ impl Reply {
     }
 
     pub fn decode(bytes: &[u8]) -> Option<Reply> {
-        let kind = *bytes.first()?;
+        let (&kind, rest) = bytes.split_first()?;
+        if kind == OWNER_ANSWER {
+            let (id, owned) = owner::decode(rest)?;
+            return Some(Reply::Owner { id, owned });
+        }
         let mut reader = Reader::message(bytes)?;
         match kind {
             TUN => Some(Reply::Tun(TunDescription {
@@ -183,26 +250,36 @@ impl Reply {
             })),
             ACTIVE => Some(Reply::Active),
             SUSPENDED => Some(Reply::Suspended),
-            OWNER_ANSWER => {
-                let id = reader.u32()?;
-                let owner = match reader.u8()? {
+            DONE => Some(Reply::Done {
+                id: reader.u32()?,
+                refused: match reader.u8()? {
                     0 => None,
-                    1 => Some(read_owner(&mut reader)?),
+                    1 => Some(read_failure(&mut reader)?),
                     _ => return None,
-                };
-                Some(Reply::Owner { id, owner })
-            }
-            FAILED => {
-                let code = FailureCode::from_number(reader.u16()?)?;
-                Some(Reply::Failed(CaptureError::new(
-                    code,
-                    reader.text(FAILURE_LIMIT)?,
-                )))
-            }
+                },
+            }),
+            FAILED => read_failure(&mut reader).map(Reply::Failed),
             STOPPED => Some(Reply::Stopped),
             _ => None,
         }
     }
+}
+
+/// A message whose body has no fixed size.
+fn json(kind: u8, body: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    serde_json::to_writer(&mut bytes, body).expect("plain data with UTF-8 paths");
+    bytes
+}
+
+fn write_failure(writer: &mut Writer, error: &CaptureError) {
+    writer.u16(error.code.number());
+    writer.text(&error.text, FAILURE_LIMIT);
+}
+
+fn read_failure(reader: &mut Reader<'_>) -> Option<CaptureError> {
+    let code = FailureCode::from_number(reader.u16()?)?;
+    Some(CaptureError::new(code, reader.text(FAILURE_LIMIT)?))
 }
 
 fn write_tuple(writer: &mut Writer, tuple: &FiveTuple) {
@@ -224,11 +301,7 @@ fn write_tuple(writer: &mut Writer, tuple: &FiveTuple) {
 }
 
 fn read_tuple(reader: &mut Reader<'_>) -> Option<FiveTuple> {
-    let protocol = match reader.u8()? {
-        6 => Protocol::Tcp,
-        17 => Protocol::Udp,
-        _ => return None,
-    };
+    let protocol = Protocol::from_number(reader.u8()?)?;
     let mut address = || {
         let ip = match (reader.u8()?, reader.array::<16>()?) {
             (4, [a, b, c, d, ..]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
@@ -245,28 +318,15 @@ fn read_tuple(reader: &mut Reader<'_>) -> Option<FiveTuple> {
     })
 }
 
-fn read_owner(reader: &mut Reader<'_>) -> Option<FlowOwner> {
-    let pid = reader.u32()?;
-    let uid = reader.u32()?;
-    let name = reader.text(NAME_LIMIT)?;
-    let path = PathBuf::from(reader.text(PATH_LIMIT)?);
-    let grouped = reader.u8()? == 1;
-    let cgroup = reader.text(CGROUP_LIMIT)?;
-    Some(FlowOwner {
-        pid,
-        uid,
-        path,
-        name,
-        cgroup: grouped.then_some(cgroup),
-    })
-}
-
 const HELLO: u8 = 1;
 const ACTIVATE: u8 = 2;
 const SUSPEND: u8 = 3;
 const RESUME: u8 = 4;
 const OWNER: u8 = 5;
 const STOP: u8 = 6;
+const ADMIT: u8 = 7;
+const BYPASS: u8 = 8;
+const LOCAL_NETWORK: u8 = 9;
 
 const TUN: u8 = 65;
 const ACTIVE: u8 = 66;
@@ -274,10 +334,9 @@ const SUSPENDED: u8 = 67;
 const OWNER_ANSWER: u8 = 68;
 const FAILED: u8 = 69;
 const STOPPED: u8 = 70;
+const DONE: u8 = 71;
 
 const NAME_LIMIT: usize = 16;
-const PATH_LIMIT: usize = 512;
-const CGROUP_LIMIT: usize = 256;
 const FAILURE_LIMIT: usize = 900;
 
 #[cfg(test)]

@@ -17,10 +17,25 @@ use crate::address::Family;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "undo")]
 pub enum Inverse {
-    DeleteRule { family: Family, priority: u32 },
-    FlushTable { family: Family, table: u32 },
-    RemoveCgroup { path: PathBuf },
-    RestoreSysctl { path: PathBuf, value: String },
+    DeleteRule {
+        family: Family,
+        priority: u32,
+    },
+    FlushTable {
+        family: Family,
+        table: u32,
+    },
+    RemoveCgroup {
+        path: PathBuf,
+    },
+    RestoreSysctl {
+        path: PathBuf,
+        value: String,
+    },
+    /// A table of the firewall that no process owns.
+    DeleteTable {
+        name: String,
+    },
 }
 
 impl Inverse {
@@ -30,7 +45,8 @@ impl Inverse {
             Inverse::RemoveCgroup { .. } => false,
             Inverse::DeleteRule { .. }
             | Inverse::FlushTable { .. }
-            | Inverse::RestoreSysctl { .. } => true,
+            | Inverse::RestoreSysctl { .. }
+            | Inverse::DeleteTable { .. } => true,
         }
     }
 }
@@ -58,7 +74,13 @@ pub struct Entry {
 #[serde(untagged)]
 enum Line {
     Made(Entry),
-    Undone { undone: u64 },
+    Undone {
+        undone: u64,
+    },
+    /// The user has asked for the end of everything in the journal.
+    Ending {
+        ending: bool,
+    },
 }
 
 /// Where the journal's bytes are kept.
@@ -88,6 +110,7 @@ pub struct Journal<S> {
     place: Place,
     next: u64,
     open: Vec<Entry>,
+    ending: bool,
 }
 
 impl<S: Storage> Journal<S> {
@@ -98,7 +121,7 @@ impl<S: Storage> Journal<S> {
             // The next line must not continue a truncated one.
             storage.append(b"\n")?;
         }
-        let open = parse(&bytes);
+        let (open, ending) = parse(&bytes);
         let next = open
             .last()
             .map_or(1, |entry| entry.sequence.saturating_add(1));
@@ -107,12 +130,48 @@ impl<S: Storage> Journal<S> {
             place,
             next,
             open,
+            ending,
         })
     }
 
     /// Entries whose inverse has not been carried out, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.open
+    }
+
+    /// Stores that the user wants all of it undone, so that whoever finds the
+    /// journal half undone goes on with it.
+    pub fn begin_end(&mut self) -> io::Result<()> {
+        if !self.ending {
+            let mut bytes = Vec::new();
+            encode(&Line::Ending { ending: true }, &mut bytes);
+            self.storage.append(&bytes)?;
+            self.ending = true;
+        }
+        Ok(())
+    }
+
+    /// Whether the user has asked for the end of what is in the journal.
+    pub fn is_ending(&self) -> bool {
+        self.ending
+    }
+
+    /// Takes that back: a new capture begins.
+    pub fn begin(&mut self) -> io::Result<()> {
+        if self.ending {
+            let mut bytes = Vec::new();
+            encode(&Line::Ending { ending: false }, &mut bytes);
+            self.storage.append(&bytes)?;
+            self.ending = false;
+        }
+        Ok(())
+    }
+
+    /// Whether an entry of this place has this inverse.
+    pub fn holds(&self, inverse: &Inverse) -> bool {
+        self.open
+            .iter()
+            .any(|entry| entry.inverse == *inverse && entry.place == self.place)
     }
 
     /// Stores the inverses of a change that is about to be made.
@@ -198,6 +257,7 @@ impl<S: Storage> Journal<S> {
 
     fn settle(&mut self, outcomes: &[Outcome]) -> io::Result<()> {
         if self.open.is_empty() {
+            self.ending = false;
             return self.storage.clear();
         }
         let mut bytes = Vec::new();
@@ -224,19 +284,21 @@ impl<S: Storage> Journal<S> {
 
 /// How many changes in a journal's bytes were not undone.
 pub fn open_entries(bytes: &[u8]) -> usize {
-    parse(bytes).len()
+    parse(bytes).0.len()
 }
 
-fn parse(bytes: &[u8]) -> Vec<Entry> {
+fn parse(bytes: &[u8]) -> (Vec<Entry>, bool) {
     let mut open: Vec<Entry> = Vec::new();
+    let mut ended = false;
     for line in bytes.split(|&byte| byte == b'\n') {
         match serde_json::from_slice(line) {
             Ok(Line::Made(entry)) => open.push(entry),
             Ok(Line::Undone { undone }) => open.retain(|entry| entry.sequence != undone),
+            Ok(Line::Ending { ending }) => ended = ending,
             Err(_) => {}
         }
     }
-    open
+    (open, ended)
 }
 
 fn encode(line: &Line, bytes: &mut Vec<u8>) {

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use crate::address::{Family, LINK, LOCAL, Network};
 use crate::failure::{CaptureError, FailureCode};
 use crate::journal::Inverse;
+use crate::states::rules::direct;
+use crate::states::{LocalNetwork, OnFailure, Policy, State, rule_set};
 
 /// Address of the TUN: host-local by RFC 7335, so on no wire and in no pool.
 pub const TUN_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 6);
@@ -29,6 +31,9 @@ pub const MARK_DIRECT: u32 = 0x4d51_0000;
 pub const MARK_CAPTURE: u32 = 0x4d52_0000;
 /// The lower half is left to others.
 pub const MARK_MASK: u32 = 0xffff_0000;
+
+/// The set of the firewall table with the users that are direct as a whole.
+pub const DIRECT_USERS: &str = "direct_users";
 
 /// First priority of our routing rules; they span [`PRIORITY_SPAN`].
 pub const PRIORITY: u32 = 9000;
@@ -48,6 +53,9 @@ pub struct PlanConfig {
     pub listening: Vec<u16>,
     /// Whether an interface drops packets whose way back is another one.
     pub strict_reverse_path: bool,
+    pub on_failure: OnFailure,
+    pub local_network: LocalNetwork,
+    pub lockdown: bool,
 }
 
 impl PlanConfig {
@@ -70,11 +78,27 @@ impl PlanConfig {
             captured: Vec::new(),
             listening: Vec::new(),
             strict_reverse_path: false,
+            on_failure: OnFailure::Block,
+            local_network: LocalNetwork::Allow,
+            lockdown: false,
         })
     }
 
     pub fn tun(&self) -> &str {
         &self.tun
+    }
+
+    /// What the rules of each state depend on.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            lockdown: self.lockdown,
+            on_failure: self.on_failure,
+            local_network: self.local_network,
+            ipv6: self.ipv6,
+            tun: self.tun.clone(),
+            excluded: self.excluded.clone(),
+            listening: self.listening.clone(),
+        }
     }
 
     fn families(&self) -> &'static [Family] {
@@ -134,7 +158,7 @@ impl Plan {
         }
         activate.push(firewall(config));
         for &family in config.families() {
-            activate.push(capture(config, family));
+            activate.push(capture(family));
         }
         Plan { prepare, activate }
     }
@@ -187,6 +211,11 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     let end = PRIORITY + PRIORITY_SPAN - 1;
     let mut rules = Rules::starting(PRIORITY);
     rules.push(format!("iif {} goto {end}", config.tun));
+    // An app that is direct may have been told a fake address by a resolver
+    // that is not.
+    for network in of_family(&config.captured, family) {
+        rules.push(format!("to {network} lookup {TABLE}"));
+    }
     rules.push(format!("fwmark {MARK_DIRECT:#x}/{MARK_MASK:#x} goto {end}"));
     rules.push(format!(
         "fwmark {MARK_CAPTURE:#x}/{MARK_MASK:#x} lookup {TABLE}"
@@ -216,15 +245,12 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
 }
 
 /// The rules that lead into the TUN.
-fn capture(config: &PlanConfig, family: Family) -> Step {
+fn capture(family: Family) -> Step {
     let end = PRIORITY + PRIORITY_SPAN - 1;
     let first = PRIORITY + PRIORITY_SPAN / 2;
     let mut rules = Rules::starting(first);
     for protocol in ["udp", "tcp"] {
         rules.push(format!("ipproto {protocol} dport 53 lookup {TABLE}"));
-    }
-    for network in of_family(&config.captured, family) {
-        rules.push(format!("to {network} lookup {TABLE}"));
     }
     for network in of_family(&LOCAL, family) {
         rules.push(format!("to {network} lookup main suppress_prefixlength 0"));
@@ -287,13 +313,16 @@ fn of_family(networks: &[Network], family: Family) -> impl Iterator<Item = Netwo
         .filter(move |network| network.family() == family)
 }
 
+/// The table that diverts, and dies with its owner. What refuses stands in a
+/// table of its own, unless the user wants traffic direct after a failure.
 fn firewall(config: &PlanConfig) -> Step {
     let tun = &config.tun;
     let table = &config.nft_table;
-    let lower = !MARK_MASK;
-    let direct = format!("meta mark set meta mark and {lower:#x} or {MARK_DIRECT:#x}");
-    let divert = format!("meta mark set meta mark and {lower:#x} or {MARK_CAPTURE:#x}");
-    let not_syn = "tcp flags & (syn | ack) != syn";
+    let direct = direct();
+    let divert = format!(
+        "meta mark set meta mark and {:#x} or {MARK_CAPTURE:#x}",
+        !MARK_MASK
+    );
     let beside = |family| {
         let mut list: Vec<String> = of_family(&LOCAL, family)
             .chain(of_family(&LINK, family))
@@ -302,38 +331,25 @@ fn firewall(config: &PlanConfig) -> Step {
         list.extend(of_family(&config.excluded, family).map(|network| network.to_string()));
         list.join(", ")
     };
-    let ports: Vec<String> = config.listening.iter().map(u16::to_string).collect();
-    let earlier = if ports.is_empty() {
+    let policy = config.policy();
+    let refusing = if policy.fails_closed() {
         String::new()
     } else {
-        format!(
-            "tcp sport {{ {} }} {not_syn} {direct} accept; ",
-            ports.join(", ")
-        )
+        rule_set(State::On, &policy).body() + " "
     };
     let line = format!(
-        "add table inet {table} {{ flags owner; \
-         chain inbound {{ type filter hook prerouting priority -310; policy accept; \
-         iifname {{ \"{tun}\", \"lo\" }} accept; \
-         ip daddr {TUN_IPV4} drop; ip6 daddr {TUN_IPV6} drop; \
-         fib daddr type local {direct}; }}; \
-         chain forwarded {{ type filter hook prerouting priority mangle; policy accept; \
-         iifname {{ \"{tun}\", \"lo\" }} accept; \
-         ct direction reply {direct}; }}; \
+        "add table inet {table} {{ flags owner; {refusing}\
+         set {DIRECT_USERS} {{ type uid; }}; \
          chain output {{ type route hook output priority mangle; policy accept; \
          meta mark & {MARK_MASK:#x} == {MARK_DIRECT:#x} accept; \
          oifname \"lo\" accept; \
-         ct direction reply meta l4proto != tcp {direct} accept; \
-         ct direction reply {not_syn} {direct} accept; \
-         {earlier}\
+         meta skuid @{DIRECT_USERS} {direct} accept; \
          oifname \"{tun}\" accept; \
          udp sport 68 udp dport 67 accept; udp sport 546 udp dport 547 accept; \
          icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept; \
          meta l4proto {{ tcp, udp }} th dport 53 {divert} accept; \
          ip daddr {{ {v4} }} accept; ip6 daddr {{ {v6} }} accept; \
-         {divert}; }}; \
-         chain guard {{ type filter hook postrouting priority filter; policy accept; \
-         oifname != \"{tun}\" meta mark & {MARK_MASK:#x} == {MARK_CAPTURE:#x} counter drop; }}; }}",
+         {divert}; }}; }}",
         v4 = beside(Family::V4),
         v6 = beside(Family::V6),
     );

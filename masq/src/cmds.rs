@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 
 use crate::session::Session;
 
+pub(crate) mod blocked;
 pub(crate) mod change_password;
 pub(crate) mod check_password;
 pub(crate) mod completions;
@@ -18,14 +19,18 @@ pub(crate) mod exit_location;
 pub(crate) mod financials;
 pub(crate) mod generate_wallets;
 mod language;
+pub(crate) mod lockdown;
 pub(crate) mod man;
 mod measure;
 pub(crate) mod neighborhood_graph;
+pub(crate) mod pause;
 pub(crate) mod recover_wallets;
 pub(crate) mod repair;
 mod replace;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod scan;
+pub(crate) mod selftest;
 pub(crate) mod service;
 pub(crate) mod set_configuration;
 pub(crate) mod set_password;
@@ -73,12 +78,17 @@ commands! {
     ExitLocation(exit_location),
     Financials(financials),
     GenerateWallets(generate_wallets),
+    Lockdown(lockdown),
     Man(man),
     NeighborhoodGraph(neighborhood_graph),
+    Pause(pause),
     RecoverWallets(recover_wallets),
     Repair(repair),
+    Resume(pause),
+    Rules(rules),
     Run(run),
     Scan(scan),
+    Selftest(selftest),
     Service(service),
     SetConfiguration(set_configuration),
     SetPassword(set_password),

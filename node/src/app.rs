@@ -8,7 +8,7 @@ use bytes::Bytes;
 use masq_stack::{Echo, Event, FiveTuple, FlowError, FlowId, Recv, Refusal, Stack};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -449,6 +449,11 @@ pub struct AppEcho {
 }
 
 impl AppEcho {
+    /// The app's address; the identifier stands where a port would.
+    pub fn source(&self) -> SocketAddr {
+        SocketAddr::new(self.echo.source, self.echo.identifier)
+    }
+
     pub fn destination(&self) -> IpAddr {
         self.echo.destination
     }

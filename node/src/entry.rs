@@ -4,9 +4,12 @@
 use crate::app::{AppTcp, Arrival, Closer};
 use crate::link::Link;
 use crate::outside::Outside;
+use crate::rules::Rules;
 use crate::serve::Services;
 use crate::trouble::Troubles;
+use course::Course;
 use live::Live;
+use masq_capture::Protocol;
 use masq_core::config::{CountryCode, ExitCountries};
 use masq_core::destination::{Destination, HostName};
 use masq_core::directory::Directory;
@@ -26,12 +29,15 @@ use tokio::task::spawn_local;
 mod again;
 mod attempts;
 mod circuit;
+mod course;
 mod direct;
 mod dns;
 mod echo;
 mod ending;
+mod groups;
 mod live;
 mod over_mesh;
+pub mod owner;
 mod pace;
 pub mod record;
 mod udp;
@@ -67,10 +73,12 @@ pub struct Entry<L: Link, O: Outside> {
     log: FlowLog,
     /// What this machine's own sockets may reach for its own apps.
     direct_policy: ExitPolicy,
-    exit_countries: RefCell<ExitCountries>,
-    owners: Rc<dyn record::Owners>,
+    exit_countries: RefCell<Rc<ExitCountries>>,
+    owners: Rc<dyn owner::Owners>,
+    rules: Rules,
     next: Cell<u64>,
     live: Live,
+    groups: groups::Groups,
     /// Echo requests that wait for a reply.
     echoes: Cell<usize>,
     /// DNS questions over UDP that wait for an answer.
@@ -97,7 +105,8 @@ pub struct Parts<L: Link, O: Outside> {
     pub direct_policy: ExitPolicy,
     /// Countries that exits shall be in.
     pub exit_countries: ExitCountries,
-    pub owners: Rc<dyn record::Owners>,
+    pub owners: Rc<dyn owner::Owners>,
+    pub rules: Rules,
     pub clock: fn() -> Instant,
 }
 
@@ -118,10 +127,12 @@ impl<L: Link, O: Outside> Entry<L, O> {
             dns: RefCell::new(parts.dns),
             log: parts.log,
             direct_policy: parts.direct_policy,
-            exit_countries: RefCell::new(parts.exit_countries),
+            exit_countries: RefCell::new(Rc::new(parts.exit_countries)),
             owners: parts.owners,
+            rules: parts.rules,
             next: Cell::new(1),
             live: Live::default(),
+            groups: groups::Groups::default(),
             echoes: Cell::new(0),
             questions: Cell::new(0),
             clock: parts.clock,
@@ -186,7 +197,23 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     /// Ends a flow as if its app had; whether there is one that can be.
     pub fn close_flow(&self, id: u64) -> bool {
-        self.live.close(id)
+        self.live.close(id, Code::Aborted)
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Takes the rules as they are on disk now and ends the flows that they
+    /// block; all others go on as they are. How many were ended, or each reason
+    /// why the rules before stay.
+    pub fn reload_rules(&self) -> Result<usize, String> {
+        self.rules.reload()?;
+        let blocked = self.live.which(|flow| self.is_blocked(flow));
+        let ended = blocked.into_iter();
+        Ok(ended
+            .filter(|id| self.live.close(*id, Code::Blocked))
+            .count())
     }
 
     /// Looks at the counters of all flows now and then, so that rates can be told.
@@ -211,7 +238,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
 
     /// Where new flows leave the mesh.
     pub fn set_exit_countries(&self, countries: ExitCountries) {
-        *self.exit_countries.borrow_mut() = countries;
+        *self.exit_countries.borrow_mut() = Rc::new(countries);
     }
 
     /// What the resolver of the apps would do with a name.
@@ -223,11 +250,12 @@ impl<L: Link, O: Outside> Entry<L, O> {
     pub fn example_route(
         &self,
         hops: u8,
+        countries: &ExitCountries,
         name: Option<HostName>,
     ) -> Result<Vec<NodeId>, RouteError> {
         let request = RouteRequest {
             hops,
-            countries: self.exit_countries.borrow().clone(),
+            countries: countries.clone(),
             host: name,
             unix_time: Some(self.services.unix_time()),
             ..RouteRequest::default()
@@ -252,7 +280,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
     pub async fn probe(&self) -> Result<(), Failure> {
         match self.way.get() {
             Way::Direct => Ok(()),
-            Way::Mesh { hops } => circuit::probe(self, hops).await,
+            Way::Mesh { hops } => circuit::probe(self, &self.terms(hops)).await,
         }
     }
 
@@ -271,27 +299,30 @@ impl<L: Link, O: Outside> Entry<L, O> {
                 return self.ended(flow, Err(failure));
             }
         };
-        flow.named(&target.destination);
-        let end = match self.way.get() {
-            // In boxes, so that a flow pays for its own way only.
-            Way::Direct => Box::pin(direct::tcp(&self, &app, &flow, &target.destination)).await,
-            Way::Mesh { hops } => {
-                Box::pin(over_mesh::tcp(
-                    &self,
-                    &app,
-                    &flow,
-                    &target.destination,
-                    hops,
-                ))
-                .await
+        let to = &target.destination;
+        flow.named(to);
+        // In boxes, so that a flow pays for its own way only.
+        let course = Box::pin(async {
+            tokio::select! {
+                course = self.course(&flow, Protocol::Tcp, to) => course,
+                _ = app.gone() => Err(Code::Aborted.into()),
+            }
+        });
+        let end = match course.await {
+            Ok(Course::Direct) => Box::pin(direct::tcp(&self, &app, &flow, to)).await,
+            Ok(Course::Mesh(terms)) => {
+                Box::pin(over_mesh::tcp(&self, &app, &flow, to, &terms)).await
+            }
+            Err(failure) => {
+                Box::pin(ending::before_accept(&app, to, &failure)).await;
+                Err(failure)
             }
         };
         drop(app);
         self.ended(flow, end);
     }
 
-    /// A flow's record from its first packet on; its owner is looked up
-    /// meanwhile.
+    /// A flow's record from its first packet on.
     fn begin(
         &self,
         kind: Kind,
@@ -300,23 +331,15 @@ impl<L: Link, O: Outside> Entry<L, O> {
     ) -> Rc<Flow> {
         let id = self.next.replace(self.next.get() + 1);
         let flow = Rc::new(Flow::new(id, kind, source, destination, self.clock));
-        flow.ruled(self.way.get().name());
         self.live.insert(flow.clone(), closer);
-        let look_up = self.owners.owner(kind, source, destination);
-        let (found, log) = (flow.clone(), self.log.clone());
-        spawn_local(async move {
-            let app = look_up.await;
-            log.owned(&found, app);
-        });
         flow
     }
 
     fn ended(&self, flow: Rc<Flow>, end: Result<(), Failure>) {
         self.live.remove(flow.id());
-        let end = if flow.is_closed() {
-            Err(Code::Aborted.into())
-        } else {
-            end
+        let end = match flow.closed() {
+            Some(why) => Err(why.into()),
+            None => end,
         };
         self.log.ended(flow, end);
     }

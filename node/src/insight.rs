@@ -1,13 +1,17 @@
 //! Answers what UIs ask about the Node at work: which flows there are, why one
 //! goes where it goes, what is wrong. Opens no socket; time is an argument.
 
-use crate::entry::Entry;
-use crate::entry::record::{App, Kind, Look};
+use crate::entry::owner::{App, Owner};
+use crate::entry::record::{Kind, Look};
+use crate::entry::{Entry, Way};
 use crate::gateway::dispatch::answer;
 use crate::link::Link;
 use crate::outside::Outside;
+use crate::rules::subject;
 use health::Vitals;
-use masq_core::destination::HostName;
+use masq_capture::Protocol;
+use masq_core::destination::{Destination, HostName};
+use masq_core::failure::Code;
 use masq_core::fake_ip;
 use masq_core::identity::NodeId;
 use masq_ui_protocol::message::{
@@ -15,11 +19,12 @@ use masq_ui_protocol::message::{
     ConnectionsResponse, FlowProtocol, HealthRequest, HealthResponse, WhyRequest, WhyResponse,
 };
 use masq_ui_protocol::{Code as UiCode, Frame, Message, UiError};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use why::{Hop, Question};
+use why::{Decided, Hop, Outcome, Question};
 
 pub mod health;
+mod rules;
 mod why;
 
 /// Flows in one answer.
@@ -63,7 +68,7 @@ impl<L: Link, O: Outside> Insight<L, O> {
                 let findings = health::findings(&(self.vitals)());
                 Ok(HealthResponse { findings })
             }),
-            _ => return None,
+            _ => return self.about_rules(&frame),
         })
     }
 
@@ -101,11 +106,12 @@ impl<L: Link, O: Outside> Insight<L, O> {
                 Kind::Udp => FlowProtocol::Udp,
                 Kind::Dns => FlowProtocol::Dns,
             },
-            app_opt: flow.app.map(app),
+            app_opt: flow.owner.app().cloned().map(app),
+            forwarded: matches!(flow.owner, Owner::Forwarded(_)),
             source: flow.source.to_string(),
             destination: flow.destination.to_string(),
             name_opt: flow.name.map(shortened),
-            rule: flow.rule.to_owned(),
+            rule: shortened(flow.rule.to_string()),
             hops: flow.hops.iter().map(NodeId::short).collect(),
             exit_country_opt: exit.and_then(|exit| self.country(exit)),
             resumed: flow.resumed,
@@ -173,15 +179,58 @@ impl<L: Link, O: Outside> Insight<L, O> {
             return Ok(why::of_question(&question, None, None, Ok(Vec::new())));
         };
         let dns = name.as_ref().map(|_| entry.dns_outlook(&question.host));
-        let way = entry.way();
-        let route = match way {
-            crate::entry::Way::Direct => Ok(Vec::new()),
-            crate::entry::Way::Mesh { hops } => entry
-                .example_route(hops, name)
-                .map(|route| self.places(&route))
-                .map_err(|error| (error.code(), error.to_string())),
+        let (decided, route) = self.decided(entry, &question, name);
+        Ok(why::of_question(&question, dns, Some(decided), route))
+    }
+
+    /// What the rules say of a flow that is not there, and a way for it.
+    fn decided(
+        &self,
+        entry: &Entry<L, O>,
+        question: &Question,
+        name: Option<HostName>,
+    ) -> (Decided, Result<Vec<Hop>, (Code, String)>) {
+        let (port, nowhere) = (question.port, Ok(Vec::new()));
+        let to = match (&name, question.host.parse()) {
+            (None, Ok(ip)) => Destination::Address(SocketAddr::new(ip, port)),
+            (Some(name), _) => Destination::Name {
+                name: name.clone(),
+                port,
+            },
+            (None, Err(_)) => return (entry.way().into(), nowhere),
         };
-        Ok(why::of_question(&question, dns, Some(way), route))
+        let protocol = match question.kind {
+            Kind::Tcp => Protocol::Tcp,
+            Kind::Udp | Kind::Dns => Protocol::Udp,
+        };
+        match entry.would(subject::of_words(question.app.as_deref()), protocol, &to) {
+            Err(failure) => {
+                let refused = Decided {
+                    rule: failure.detail.to_string(),
+                    outcome: Outcome::Refused(failure.code),
+                };
+                (refused, nowhere)
+            }
+            Ok((None, rule)) => {
+                let outcome = match entry.way() {
+                    Way::Direct => Outcome::Way(Way::Direct),
+                    Way::Mesh { .. } => Outcome::Past,
+                };
+                let rule = rule.to_string();
+                (Decided { rule, outcome }, nowhere)
+            }
+            Ok((Some((hops, countries)), rule)) => {
+                let decided = Decided {
+                    rule: rule.to_string(),
+                    outcome: Outcome::Way(Way::Mesh { hops }),
+                };
+                let route = entry
+                    .example_route(hops, &countries, name)
+                    .map(|route| self.places(&route))
+                    .map_err(|error| (error.code(), error.to_string()));
+                (decided, route)
+            }
+        }
     }
 
     fn places(&self, nodes: &[NodeId]) -> Vec<Hop> {
@@ -208,6 +257,10 @@ fn app(app: App) -> ConnectionApp {
         uid: app.uid,
         name: shortened(app.name),
         path_opt: app.path.map(shortened),
+        script_opt: app.script.map(shortened),
+        user_opt: app.user.map(shortened),
+        unit_opt: app.unit.map(shortened),
+        container_opt: app.container.map(shortened),
     }
 }
 

@@ -5,7 +5,8 @@ use self::neighborhood::Needs;
 use crate::app::Apps;
 use crate::clock;
 use crate::database::{Change, Loaded, Store};
-use crate::entry::record::{FlowLog, Owners};
+use crate::entry::owner::Owners;
+use crate::entry::record::FlowLog;
 use crate::entry::{Entry, Parts, Way};
 use crate::gateway::Gateway;
 use crate::link::quic::{QuicEndpoint, QuicLink};
@@ -13,7 +14,9 @@ use crate::mesh::Mesh;
 use crate::neighbors;
 use crate::outside::sockets::Sockets;
 use crate::ready::Readiness;
+use crate::rules::Rules;
 use crate::serve::Services;
+use crate::steering::{Capturer, Fixed};
 use crate::{trouble, tun};
 use anyhow::{Context, Result, anyhow};
 use masq_capture::device::PacketDevice;
@@ -24,6 +27,7 @@ use masq_core::failure::Code;
 use masq_core::identity::Identity;
 use masq_core::names::EntryDns;
 use masq_stack::Stack;
+use masq_ui_protocol::message::CaptureState;
 use std::cell::RefCell;
 use std::fs;
 use std::future::Future;
@@ -54,6 +58,8 @@ const REPORT: Duration = Duration::from_secs(2);
 pub struct Capture<D> {
     pub device: D,
     pub owners: Rc<dyn Owners>,
+    /// Who can change it while it lasts.
+    pub capturer: Rc<dyn Capturer>,
     /// Called once; when it returns, nothing goes past the Node any more.
     pub activate: Box<dyn FnOnce() -> Result<()>>,
     /// Resolves when the capture is gone, with the reason.
@@ -175,6 +181,10 @@ where
             spawn_local(follow_links(entry.clone(), mesh.clone()));
         }
     }
+    let capturer = match &capture {
+        Some(capture) => capture.capturer.clone(),
+        None => Rc::new(Fixed(CaptureState::Off)),
+    };
     let port = gateway.as_ref().map(Gateway::port);
     let asked = uis::serve(
         gateway.as_mut(),
@@ -188,6 +198,7 @@ where
             data_directory: data_directory.clone(),
             shell: shell.clone(),
             entry: entry.clone(),
+            capturer: capturer.clone(),
             started,
         },
     );
@@ -199,9 +210,13 @@ where
     };
     let result = tokio::select! {
         result = work(&config, entry.as_ref(), &mesh, capture, captures) => result,
-        () = &mut ended => Ok(()),
+        asked = &mut ended => asked,
         () = asked => Ok(()),
     };
+    if result.is_ok() {
+        // Only who was told to end lets traffic go its usual way.
+        capturer.release();
+    }
     if let Some(entry) = entry {
         entry.close();
         names::write(&entry, &data_directory);
@@ -378,6 +393,9 @@ fn entry<D>(
     directory: Rc<RefCell<Directory>>,
     capture: &Capture<D>,
 ) -> Result<Rc<Entry<QuicLink, Sockets>>> {
+    let file = config.rules_file_in(data_directory);
+    let rules = Rules::load(&file)
+        .map_err(|reasons| anyhow!("The rules in {} are wrong:\n{reasons}", file.display()))?;
     let now = clock::now();
     let fake_ips = names::restored(data_directory, now);
     let log = match &config.flow_log {
@@ -400,6 +418,7 @@ fn entry<D>(
         direct_policy: ExitPolicy::new(true, &[], &[]),
         exit_countries: config.exit_countries.clone(),
         owners: capture.owners.clone(),
+        rules,
         clock: clock::now,
     }))
 }
@@ -452,22 +471,25 @@ fn learned(directory: &RefCell<Directory>, store: &Store) {
 }
 
 #[cfg(unix)]
-fn end_signal() -> Result<impl Future<Output = ()>> {
+fn end_signal() -> Result<impl Future<Output = Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut orphaned = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            _ = orphaned.recv() => Err(anyhow!("whoever started this Node is gone")),
         }
     })
 }
 
 #[cfg(not(unix))]
-fn end_signal() -> Result<impl Future<Output = ()>> {
+fn end_signal() -> Result<impl Future<Output = Result<()>>> {
     Ok(async {
         // Without a console there is nobody to press Ctrl-C.
         let _ = tokio::signal::ctrl_c().await;
+        Ok(())
     })
 }

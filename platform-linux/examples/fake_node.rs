@@ -1,6 +1,6 @@
 //! A Node as the capture helper sees it, for the tests of this crate.
 //!
-//! `fake_node HELPER JOURNAL-DIRECTORY` prints a line for each thing it did
+//! `fake_node HELPER JOURNAL-DIRECTORY [direct]` prints a line for each thing it did
 //! and takes commands on its standard input; it ends with the helper.
 #![expect(clippy::print_stdout, reason = "the test reads it")]
 
@@ -10,7 +10,8 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use masq_capture::helper::{Parameters, Reply, Request};
+use masq_capture::helper::{Parameters, Reply, Request, Subjects};
+use masq_capture::states::{LocalNetwork, OnFailure};
 use masq_capture::{FiveTuple, PacketDevice, Protocol};
 use masq_platform_linux::spawn_helper;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -23,6 +24,11 @@ fn main() -> std::process::ExitCode {
         node_pid: std::process::id(),
         excluded: Vec::new(),
         captured: vec!["198.18.0.0/15".parse().expect("a network")],
+        on_failure: match arguments.get(3).map(String::as_str) {
+            Some("direct") => OnFailure::Direct,
+            Some(_) | None => OnFailure::Block,
+        },
+        local_network: LocalNetwork::Allow,
     };
     let (helper, tun) = match spawn_helper(arguments[1].as_ref(), &parameters) {
         Ok(started) => started,
@@ -76,6 +82,25 @@ fn main() -> std::process::ExitCode {
                     destination: destination.parse().expect("an address"),
                 };
                 println!("{:?}", ask(&helper, &Request::Owner { id: 1, tuple }));
+            }
+            ["admit", pid] => {
+                let pid = pid.parse().expect("a number");
+                println!("{:?}", ask(&helper, &Request::Admit { id: 2, pid }));
+            }
+            ["bypass", user] => {
+                let users = user.parse().into_iter().collect();
+                let subjects = Subjects {
+                    users,
+                    ..Subjects::default()
+                };
+                println!("{:?}", ask(&helper, &Request::Bypass { id: 3, subjects }));
+            }
+            ["local", word] => {
+                let allowed = word == "allow";
+                println!(
+                    "{:?}",
+                    ask(&helper, &Request::LocalNetwork { id: 4, allowed })
+                );
             }
             ["suspend"] => println!("{:?}", ask(&helper, &Request::Suspend)),
             ["resume"] => println!("{:?}", ask(&helper, &Request::Resume)),

@@ -81,6 +81,29 @@ impl Hierarchy {
         }
     }
 
+    /// The group of a unit, wherever below the root it is.
+    pub fn find(&self, unit: &str) -> Option<PathBuf> {
+        let named = !unit.is_empty() && !unit.contains('/') && unit != "." && unit != "..";
+        named.then(|| self.find_below(Path::new(""), unit, DEPTH))?
+    }
+
+    fn find_below(&self, parent: &Path, name: &str, depth: u32) -> Option<PathBuf> {
+        let directory = self.open_directory(&Path::new(".").join(parent)).ok()?;
+        let mut entries = Dir::from_fd(directory).ok()?;
+        let groups: Vec<PathBuf> = entries
+            .iter()
+            .flatten()
+            .filter(|entry| entry.file_type() == Some(nix::dir::Type::Directory))
+            .filter_map(|entry| entry.file_name().to_str().map(PathBuf::from).ok())
+            .filter(|group| !group.starts_with(".") && !group.starts_with(".."))
+            .collect();
+        if groups.iter().any(|group| group == Path::new(name)) {
+            return Some(parent.join(name));
+        }
+        let below = |group: &PathBuf| self.find_below(&parent.join(group), name, depth - 1);
+        (depth > 0).then(|| groups.iter().find_map(below))?
+    }
+
     /// Removes empty groups below `parent` whose helper is gone and whose
     /// journal is lost.
     pub fn sweep(&self, parent: &Path) {
@@ -147,13 +170,21 @@ pub(crate) fn group_name(namespace: u64, helper: u32) -> String {
     format!("{PREFIX}{namespace}-{helper}")
 }
 
+/// Name of the group below a process's own that makes it direct.
+pub(crate) fn direct_group_name(namespace: u64, helper: u32) -> String {
+    format!("{PREFIX}direct-{namespace}-{helper}")
+}
+
 fn is_abandoned(name: &str) -> bool {
     name.strip_prefix(PREFIX)
+        .map(|rest| rest.strip_prefix("direct-").unwrap_or(rest))
         .and_then(|rest| rest.split_once('-')?.1.parse::<u32>().ok())
         .is_some_and(|helper| !Path::new(&format!("/proc/{helper}")).exists())
 }
 
 const PREFIX: &str = "masq-";
+/// How deep units are nested: slices, a user's manager, slices again.
+const DEPTH: u32 = 8;
 
 /// The v2 line of /proc/PID/cgroup (cgroups(7)): `0::/path`.
 pub(crate) fn v2_path(text: &str) -> Option<PathBuf> {
@@ -185,6 +216,7 @@ mod tests {
     fn a_group_is_abandoned_when_its_helper_is_gone() {
         assert!(!is_abandoned(&group_name(7, std::process::id())));
         assert!(is_abandoned(&group_name(7, u32::MAX)));
+        assert!(is_abandoned(&direct_group_name(7, u32::MAX)));
         assert!(!is_abandoned("masq-else"));
         assert!(!is_abandoned("user.slice"));
     }

@@ -9,8 +9,8 @@ use masq_capture::helper::HELLO_LIMIT;
 use nix::cmsg_space;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType,
+    recvmsg, sendmsg, shutdown, socketpair,
 };
 
 use crate::sys;
@@ -55,6 +55,12 @@ impl Channel {
 
     pub fn into_descriptor(self) -> OwnedFd {
         self.socket
+    }
+
+    /// The other end sees an end, though descriptors stay open.
+    pub fn shut_down(&self) {
+        // One that is gone already sees it as well.
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
     }
 
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {

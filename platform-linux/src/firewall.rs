@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use masq_capture::plan::DIRECT_USERS;
 use masq_capture::{CaptureError, FailureCode};
 
 use crate::command;
@@ -53,6 +54,18 @@ impl OwnedTable {
                 Err(failed(&format!("{}: {said}", error.text)))
             }
         }
+    }
+
+    /// From here on these are the users of the set of those that are direct.
+    pub fn set_users(&mut self, name: &str, users: &[u32]) -> Result<(), CaptureError> {
+        let mut line = format!("flush set inet {name} {DIRECT_USERS}");
+        if !users.is_empty() {
+            let users: Vec<String> = users.iter().map(u32::to_string).collect();
+            let users = users.join(", ");
+            line += &format!("; add element inet {name} {DIRECT_USERS} {{ {users} }}");
+        }
+        self.send(&line)?;
+        self.wait_for(name)
     }
 
     /// Removes the table; returns when the kernel has done so.

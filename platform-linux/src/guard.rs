@@ -1,10 +1,10 @@
 //! A process that outlives a killed capture helper for a moment: it does
 //! nothing but wait for the helper's end, then undoes what the journal still
-//! names.
+//! names, but for the table that refuses what nobody carries any more.
 //!
 //! The kernel takes back by itself what carries traffic (the TUN, its routes,
-//! the firewall table); what the guard takes away are rules that then lead
-//! nowhere, and the empty control group.
+//! the firewall table that diverts); what the guard takes away are rules that
+//! then lead nowhere, and the empty control group.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use masq_capture::{CaptureError, FailureCode};
 
-use crate::capture::{self, Repair};
+use crate::capture::{self, Extent, Repair};
 use crate::process;
 
 /// The name of the process in the system's lists.
@@ -65,12 +65,12 @@ pub fn watch(directory: &Path) -> Result<(), CaptureError> {
     let mut nothing = [0; 1];
     while !matches!(pipe.read(&mut nothing), Ok(0) | Err(_)) {}
     for _ in 1..ATTEMPTS {
-        if done(&capture::repair(directory)) {
+        if done(&capture::undo_journals(directory, Extent::AllButTheBlock)) {
             return Ok(());
         }
         std::thread::sleep(PAUSE);
     }
-    capture::repair(directory).map(|_| ())
+    capture::undo_journals(directory, Extent::AllButTheBlock).map(|_| ())
 }
 
 fn done(repairs: &Result<Vec<Repair>, CaptureError>) -> bool {

@@ -1,18 +1,21 @@
 //! The capture helper's loop: one thread that serves one Node.
 //!
 //! It touches no Internet socket and no byte that came from the network: the
-//! TUN's descriptor goes to the Node and no copy stays here. When the Node's
-//! end of the pair closes, for whatever reason, everything is undone.
+//! TUN's descriptor goes to the Node and no copy stays here. When the Node says
+//! that the user wants the end, everything is undone; when its end of the pair
+//! closes without that, traffic is refused from then on, unless the user
+//! prefers it direct.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use masq_capture::helper::{Parameters, Reply, Request};
+use masq_capture::states::LocalNetwork;
 use masq_capture::{CaptureError, FailureCode};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::capture::LinuxCapture;
+use crate::capture::{End, LinuxCapture};
 use crate::channel::Channel;
 use crate::guard::Guard;
 use crate::helper_client::HELPER_DESCRIPTOR;
@@ -49,10 +52,10 @@ pub fn serve(channel: &Channel) -> Result<(), CaptureError> {
         Err(error) => return refuse(channel, error),
     };
     let result = answer_all(channel, &mut capture);
-    capture.stop();
+    capture.stop(*result.as_ref().unwrap_or(&End::NodeGone));
     // The Node may be gone; then nobody waits for this.
     let _ = reply(channel, &Reply::Stopped);
-    result
+    result.map(drop)
 }
 
 fn begin(channel: &Channel, parameters: &Parameters) -> Result<LinuxCapture, CaptureError> {
@@ -62,15 +65,27 @@ fn begin(channel: &Channel, parameters: &Parameters) -> Result<LinuxCapture, Cap
     match channel.send(&message, Some(descriptor.as_fd())) {
         Ok(()) => Ok(capture),
         Err(error) => {
-            capture.stop();
+            capture.stop(End::NodeGone);
             Err(lost("hand over the TUN", &error))
         }
     }
 }
 
-fn answer_all(channel: &Channel, capture: &mut LinuxCapture) -> Result<(), CaptureError> {
+fn answer_all(channel: &Channel, capture: &mut LinuxCapture) -> Result<End, CaptureError> {
     loop {
-        let (asked, table_ended) = wait(channel, capture)?;
+        let Ready {
+            asked,
+            table_ended,
+            firewall_changed,
+            routing_changed,
+        } = wait(channel, capture)?;
+        if firewall_changed {
+            capture.look_after_guard()?;
+        }
+        if routing_changed && let Err(error) = capture.look_after_routing() {
+            // The firewall refuses what then misses its way.
+            tracing::warn!(%error, "our routing rules cannot be put back");
+        }
         if table_ended {
             tracing::warn!("the firewall table was removed by another program; putting it back");
             capture.restore_table()?;
@@ -79,10 +94,11 @@ fn answer_all(channel: &Channel, capture: &mut LinuxCapture) -> Result<(), Captu
             continue;
         }
         match receive(channel)? {
-            Received::Request(Request::Stop) | Received::End => return Ok(()),
+            Received::Request(Request::Stop) => return Ok(End::Asked),
+            Received::End => return Ok(End::NodeGone),
             Received::Request(request) => {
                 if answer(channel, capture, &request).is_err() {
-                    return Ok(());
+                    return Ok(End::NodeGone);
                 }
             }
             Received::Garbage => {
@@ -108,8 +124,18 @@ fn answer(
             Err(error) => Reply::Failed(error),
         },
         Request::Owner { id, tuple } => {
-            let owner = capture.owner(tuple);
-            Reply::Owner { id: *id, owner }
+            let owned = capture.owner(tuple);
+            Reply::Owner { id: *id, owned }
+        }
+        Request::Admit { id, pid } => done(*id, capture.admit(*pid)),
+        Request::Bypass { id, subjects } => done(*id, capture.bypass(subjects)),
+        Request::LocalNetwork { id, allowed } => {
+            let wish = if *allowed {
+                LocalNetwork::Allow
+            } else {
+                LocalNetwork::Block
+            };
+            done(*id, capture.set_local_network(wish))
         }
         Request::Hello(_) | Request::Stop => {
             Reply::Failed(CaptureError::new(FailureCode::Protocol, "greeted twice"))
@@ -118,18 +144,48 @@ fn answer(
     reply(channel, &answer)
 }
 
-/// Waits until the Node asks something or `nft` ends.
-fn wait(channel: &Channel, capture: &LinuxCapture) -> Result<(bool, bool), CaptureError> {
-    let mut sources = vec![PollFd::new(channel.as_fd(), PollFlags::POLLIN)];
-    if let Some(table) = capture.table() {
-        sources.push(PollFd::new(table.as_fd(), PollFlags::POLLIN));
+fn done(id: u32, result: Result<(), CaptureError>) -> Reply {
+    Reply::Done {
+        id,
+        refused: result.err(),
     }
+}
+
+/// What there is to do.
+struct Ready {
+    asked: bool,
+    table_ended: bool,
+    firewall_changed: bool,
+    routing_changed: bool,
+}
+
+/// Waits until the Node asks something, `nft` ends, firewall or routing changes.
+fn wait(channel: &Channel, capture: &LinuxCapture) -> Result<Ready, CaptureError> {
+    let watched = [
+        Some(channel.as_fd()),
+        capture.table().map(AsFd::as_fd),
+        capture.news(),
+        capture.routing_news(),
+    ];
+    let mut sources: Vec<PollFd<'_>> = watched
+        .iter()
+        .flatten()
+        .map(|&source| PollFd::new(source, PollFlags::POLLIN))
+        .collect();
     match poll(&mut sources, PollTimeout::NONE) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(error) => return Err(lost("poll", &error.into())),
     }
-    let ready = |index: usize| sources.get(index).and_then(PollFd::any).unwrap_or(false);
-    Ok((ready(0), ready(1)))
+    let mut answers = sources.iter().map(|source| source.any().unwrap_or(false));
+    let mut ready = watched
+        .iter()
+        .map(|source| source.is_some() && answers.next() == Some(true));
+    Ok(Ready {
+        asked: ready.next() == Some(true),
+        table_ended: ready.next() == Some(true),
+        firewall_changed: ready.next() == Some(true),
+        routing_changed: ready.next() == Some(true),
+    })
 }
 
 enum Received {

@@ -5,6 +5,7 @@
 //! [`HelperClient::receive`]; end of file means that the helper is gone and
 //! nothing is captured any more.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -31,6 +32,8 @@ pub const HELPER_DESCRIPTOR: i32 = 3;
 pub struct HelperClient {
     channel: Channel,
     child: Child,
+    /// Whether an end that nobody asked for is a failure.
+    active: Cell<bool>,
 }
 
 /// The TUN as the helper handed it over.
@@ -67,6 +70,7 @@ pub fn spawn_helper(
     let client = HelperClient {
         channel: ours,
         child,
+        active: Cell::new(false),
     };
     client
         .send(&Request::Hello(parameters.clone()))
@@ -127,9 +131,14 @@ impl HelperClient {
                 .receive()
                 .map_err(|error| gone("wait for activation", &error))?
             {
-                Some(Reply::Active) => return Ok(()),
+                Some(Reply::Active) => {
+                    self.active.set(true);
+                    return Ok(());
+                }
                 Some(Reply::Failed(error)) => return Err(error),
-                Some(Reply::Tun(_) | Reply::Suspended | Reply::Owner { .. }) => {}
+                Some(
+                    Reply::Tun(_) | Reply::Suspended | Reply::Owner { .. } | Reply::Done { .. },
+                ) => {}
                 Some(Reply::Stopped) | None => {
                     let text = "the capture helper ended";
                     return Err(CaptureError::new(FailureCode::HelperGone, text));
@@ -142,15 +151,21 @@ impl HelperClient {
         self.channel.set_nonblocking(nonblocking)
     }
 
-    /// Has the helper undo everything and waits for its end, as a drop does;
-    /// answers whether it has ended.
-    pub fn stop(mut self) -> bool {
-        self.end()
-    }
-
-    fn end(&mut self) -> bool {
+    /// Has the helper undo everything, as the user wants it; the helper ends.
+    /// Without this, the end of an active client is a failure.
+    pub fn release(&self) {
         // One that has ended already has undone everything.
         let _ = self.send(&Request::Stop);
+        self.active.set(false);
+    }
+
+    /// The same, and waits for its end; answers whether it has ended.
+    pub fn stop(mut self) -> bool {
+        self.release();
+        self.wait_for_end()
+    }
+
+    fn wait_for_end(&mut self) -> bool {
         for _ in 0..PATIENCE {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return true;
@@ -167,7 +182,13 @@ impl HelperClient {
 
 impl Drop for HelperClient {
     fn drop(&mut self) {
-        self.end();
+        if self.active.get() {
+            // The helper sees the end of the pair and refuses what would leak.
+            self.channel.shut_down();
+        } else {
+            self.release();
+        }
+        self.wait_for_end();
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod bpf;
 pub mod capture;
+pub mod capture_state;
 pub mod cgroup;
 pub mod channel;
 pub mod command;
@@ -16,6 +17,7 @@ pub mod confined;
 #[cfg(feature = "dns")]
 pub mod dns;
 pub mod firewall;
+mod firewall_news;
 pub mod guard;
 pub mod helper;
 pub mod helper_client;
@@ -23,10 +25,13 @@ pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
 pub mod launcher;
+pub mod leaks;
+pub mod lockdown;
 mod netlink;
 pub mod owner;
 pub mod privileges;
 pub mod process;
+mod routing_news;
 pub mod seccomp;
 pub mod supervise;
 #[expect(

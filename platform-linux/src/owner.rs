@@ -1,26 +1,32 @@
 //! The process behind a flow.
 //!
 //! An exact socket query answers number, inode and user in microseconds; who
-//! made a socket of this number the kernel has noted. Where it has not, the
-//! processes that owned a flow lately are searched for the inode, then the
-//! user's, the newest first. Only processes of the socket's user are looked
-//! into, and caches are bounded.
+//! made a socket of this number the kernel has noted. Where it has not,
+//! processes are searched for the inode ([`search`]). What is said of a process
+//! is found out once ([`describe`]). A source address that is not this
+//! machine's means that the flow is forwarded. Caches are bounded.
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use masq_capture::{FiveTuple, FlowOwner};
-use nix::fcntl::readlinkat;
+use masq_capture::{FiveTuple, FlowOwner, Owned, Protocol};
 
 use crate::cgroup::Hierarchy;
 
+mod accounts;
+mod describe;
+mod echo;
+mod forwarded;
+mod place;
 mod recorder;
+mod script;
+mod search;
 mod socket;
 
+use describe::Descriptions;
+use forwarded::Forwarded;
 use recorder::{Maker, Recorder};
+use search::Search;
 pub use socket::{Socket, SocketQuery};
 
 /// Looks up owners; one for a network namespace.
@@ -29,13 +35,13 @@ pub struct Owners {
     query: SocketQuery,
     recorder: Option<Recorder>,
     proc: PathBuf,
-    /// Processes that owned a flow, the latest first.
-    recent: VecDeque<u32>,
+    search: Search,
+    descriptions: Descriptions,
+    forwarded: Forwarded,
 }
 
-/// Enough for the programs that open flows at one time; each costs a scan of
-/// its descriptors when the owner is none of them.
-const RECENT: usize = 8;
+/// Sockets that can have sent an echo request and are looked into.
+const ECHO_SOCKETS: usize = 16;
 
 impl Owners {
     /// Asks about sockets of the calling thread's network namespace.
@@ -44,7 +50,9 @@ impl Owners {
             query: SocketQuery::open()?,
             recorder: None,
             proc: PathBuf::from("/proc"),
-            recent: VecDeque::with_capacity(RECENT),
+            search: Search::default(),
+            descriptions: Descriptions::new(),
+            forwarded: Forwarded::default(),
         })
     }
 
@@ -54,104 +62,75 @@ impl Owners {
         Ok(())
     }
 
-    /// None where no socket or no process has this flow any more.
-    pub fn look_up(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
+    /// Whose the flow is. Where no socket has it, its source tells whether it
+    /// is one of this machine.
+    pub fn look_up(&mut self, tuple: &FiveTuple) -> Owned {
+        let owner = match tuple.protocol {
+            Protocol::Tcp | Protocol::Udp => self.by_socket(tuple),
+            Protocol::Icmp => self.by_echo(tuple),
+        };
+        if let Some(owner) = owner {
+            return Owned::By(Box::new(owner));
+        }
+        match self.forwarded.source(&self.proc, tuple.source.ip()) {
+            Some(container) => Owned::Forwarded(container),
+            None => Owned::Unknown,
+        }
+    }
+
+    fn by_socket(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
         let socket = self.query.find(tuple).ok()??;
         let recorder = self.recorder.as_ref();
         if let Some(maker) = recorder.and_then(|recorder| recorder.maker(socket.cookie)) {
             return Some(self.describe_maker(maker));
         }
-        if socket.inode == 0 {
+        let pid = self.search.find(&self.proc, socket.inode, socket.uid)?;
+        self.describe(pid, socket.uid)
+    }
+
+    /// Where several processes have raw sockets, none of them is said to be it.
+    fn by_echo(&mut self, tuple: &FiveTuple) -> Option<FlowOwner> {
+        let sockets = echo::sockets(&self.proc, tuple.source.port(), tuple.source.is_ipv6());
+        if sockets.len() > ECHO_SOCKETS {
             return None;
         }
-        let link = format!("socket:[{}]", socket.inode);
-        let pid = self.find(&link, socket.uid)?;
-        self.remember(pid);
-        Some(describe(&self.proc.join(pid.to_string()), pid, socket.uid))
+        let mut owner = None;
+        for socket in sockets {
+            let pid = self.search.find(&self.proc, socket.inode, socket.uid)?;
+            if owner.is_some_and(|(other, _)| other != pid) {
+                return None;
+            }
+            owner = Some((pid, socket.uid));
+        }
+        let (pid, uid) = owner?;
+        self.describe(pid, uid)
+    }
+
+    fn describe(&mut self, pid: u32, uid: u32) -> Option<FlowOwner> {
+        self.descriptions.describe(&self.proc, pid, uid)
     }
 
     /// The maker may have ended, and its number may be another's by now.
-    fn describe_maker(&self, maker: Maker) -> FlowOwner {
-        let uid = maker.uid;
-        let process = self.proc.join(maker.pid.to_string());
-        if runs_as(&process, uid) {
-            return describe(&process, maker.pid, uid);
+    fn describe_maker(&mut self, maker: Maker) -> FlowOwner {
+        let (pid, uid) = (maker.pid, maker.uid);
+        if search::runs_as(&self.proc.join(pid.to_string()), uid)
+            && let Some(owner) = self.describe(pid, uid)
+        {
+            return owner;
         }
+        let accounts = &mut self.descriptions.accounts;
         FlowOwner {
-            pid: maker.pid,
+            pid,
             uid,
-            path: PathBuf::new(),
+            user: accounts.user(uid),
+            groups: accounts.groups_of(uid),
             name: maker.name,
-            cgroup: None,
+            ..FlowOwner::default()
         }
     }
-
-    fn find(&self, link: &str, uid: u32) -> Option<u32> {
-        let holds = |pid: &u32| holds(&self.proc.join(pid.to_string()), link);
-        self.recent.iter().copied().find(holds).or_else(|| {
-            let others = self.newest_first().into_iter();
-            others
-                .filter(|pid| !self.recent.contains(pid))
-                .filter(|pid| runs_as(&self.proc.join(pid.to_string()), uid))
-                .find(holds)
-        })
-    }
-
-    /// All processes, the newest first: most flows are of a program that has
-    /// just started, and it may end soon.
-    fn newest_first(&self) -> Vec<u32> {
-        let numbers = fs::read_dir(&self.proc).into_iter().flatten().flatten();
-        let mut pids: Vec<u32> = numbers
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect();
-        let newest = fs::read_to_string(self.proc.join("loadavg"))
-            .ok()
-            .and_then(|text| text.split_ascii_whitespace().nth(4)?.parse().ok())
-            .unwrap_or(u32::MAX);
-        // Numbers above the newest were given before they started over.
-        pids.sort_unstable_by_key(|&pid| std::cmp::Reverse((pid <= newest, pid)));
-        pids
-    }
-
-    fn remember(&mut self, pid: u32) {
-        self.recent.retain(|&other| other != pid);
-        self.recent.truncate(RECENT - 1);
-        self.recent.push_front(pid);
-    }
 }
 
-/// A process that dropped its privileges may own its directory as root.
-fn runs_as(process: &Path, uid: u32) -> bool {
-    fs::metadata(process).is_ok_and(|status| status.uid() == uid || status.uid() == 0)
-}
-
-/// Whether a process has a socket open; the newest descriptors come first.
-fn holds(process: &Path, link: &str) -> bool {
-    let Ok(directory) = File::open(process.join("fd")) else {
-        return false;
-    };
-    let mut numbers: Vec<u32> = fs::read_dir(process.join("fd"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
-    numbers.sort_unstable_by(|one, other| other.cmp(one));
-    numbers.into_iter().any(|number| {
-        readlinkat(&directory, number.to_string().as_str()).is_ok_and(|target| target == link)
-    })
-}
-
-fn describe(process: &Path, pid: u32, uid: u32) -> FlowOwner {
-    let text = |name: &str| fs::read_to_string(process.join(name)).unwrap_or_default();
-    FlowOwner {
-        pid,
-        uid,
-        path: fs::read_link(process.join("exe")).unwrap_or_default(),
-        name: text("comm").trim_end().to_owned(),
-        cgroup: crate::cgroup::v2_path(&text("cgroup")).map(|path| format!("/{}", path.display())),
-    }
-}
-
+#[cfg(test)]
+mod measure;
 #[cfg(test)]
 mod tests;

@@ -52,6 +52,21 @@ impl Control {
         &mut self.daemon
     }
 
+    /// Sets up a Node that consumes, knows `neighbor` and has `password`, and starts it; it has a
+    /// route when this returns.
+    pub fn join(&self, neighbor: &str, password: &str) -> Result<()> {
+        let values = [
+            "--neighbors",
+            neighbor,
+            "--blockchain-service-url",
+            "http://127.0.0.1:1",
+            "--db-password",
+            password,
+        ];
+        self.set_up("consume-only", &values)?;
+        self.say(&["start", "--wait"]).map(drop)
+    }
+
     /// One command of `masq`, to its end.
     pub fn masq(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = self.host.command(process::binary("masq")?)?;

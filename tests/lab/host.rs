@@ -63,6 +63,10 @@ impl Host {
         if ipv6 { self.v6.into() } else { self.v4.into() }
     }
 
+    pub(crate) fn lab_folder(&self) -> &Path {
+        &self.lab_folder
+    }
+
     /// A folder of this host that every user may read.
     pub fn folder(&self) -> Result<PathBuf> {
         let folder = self.lab_folder.join(&self.name);

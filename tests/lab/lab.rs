@@ -176,7 +176,7 @@ impl Lab {
             &format!(
                 "addr add {new}/30 dev {UPLINK}\n\
                  addr del {old}/30 dev {UPLINK}\n\
-                 route replace default via {gateway}\n"
+                 route replace default via {gateway} dev {UPLINK}\n"
             ),
         )?;
         namespace::ip_batch(

@@ -16,6 +16,7 @@
 
 pub mod authority;
 pub mod bench;
+pub mod containers;
 pub mod content;
 pub mod control;
 pub mod demo;
@@ -34,6 +35,7 @@ pub mod swarm;
 pub mod wait;
 pub mod wire;
 
+pub use containers::Containers;
 pub use control::Control;
 pub use host::Host;
 pub use lab::Lab;

@@ -118,7 +118,9 @@ fn a_killed_node_is_told_within_a_second_and_the_network_is_as_before() {
     let host = lab.host("user").unwrap();
     let before = rules(&host);
     let control = Control::start(&host).unwrap();
-    control.set_up("zero-hop", &[]).unwrap();
+    control
+        .set_up("zero-hop", &["--on-failure", "direct"])
+        .unwrap();
     let started = control.json(&["start"]).unwrap();
 
     let mut watching = host.command(process::binary("masq").unwrap()).unwrap();
@@ -177,7 +179,9 @@ fn a_daemon_that_is_killed_takes_node_and_capture_with_it() {
     let host = lab.host("user").unwrap();
     let before = rules(&host);
     let mut control = Control::start(&host).unwrap();
-    control.set_up("zero-hop", &[]).unwrap();
+    control
+        .set_up("zero-hop", &["--on-failure", "direct"])
+        .unwrap();
     control.say(&["start"]).unwrap();
     assert_eq!(curl(&host, "http://www.example.test/"), "200");
     control.daemon().kill().unwrap();
@@ -245,20 +249,7 @@ fn a_user_joins_a_mesh_and_sees_where_flows_go() {
     let host = mesh.lab.host("user").unwrap();
     let control = Control::start(&host).unwrap();
     let neighbor = mesh.relays[0].descriptor(JOIN).unwrap();
-    control
-        .set_up(
-            "consume-only",
-            &[
-                "--neighbors",
-                &neighbor,
-                "--blockchain-service-url",
-                "http://127.0.0.1:1",
-                "--db-password",
-                PASSWORD,
-            ],
-        )
-        .unwrap();
-    control.say(&["start", "--wait"]).unwrap();
+    control.join(&neighbor, PASSWORD).unwrap();
     let stage = || control.json(&["connection-status"]).unwrap()["stage"] == "RouteFound";
     wait::until("a route", JOIN, stage).unwrap();
     assert_eq!(curl(&host, "http://www.example.test/bytes/1000"), "200");

@@ -1,4 +1,5 @@
-//! However the Node's processes end, the machine's network is as it was before, within a second.
+//! However the Node's processes end, the machine's network is as it was before, within a second,
+//! where the user prefers that (`on-failure = direct`).
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ fn ends_clean(left: Left, end: impl Fn(&mut Node)) {
     let before = state(&host);
     assert!(reaches_the_origin(&host));
 
-    let plan = NodePlan::zero_hop(&host).unwrap();
+    let mut plan = NodePlan::zero_hop(&host).unwrap();
+    plan.set("on-failure", "direct");
     plan.make_identity().unwrap();
     let mut node = plan.start().unwrap();
     node.await_ready(LIMIT).unwrap();

@@ -44,17 +44,7 @@ fn a_captured_flow_is_seen_explained_and_closed() {
     let host = mesh.lab.host("user").unwrap();
     let control = Control::start(&host).unwrap();
     let neighbor = mesh.relays[0].descriptor(JOIN).unwrap();
-    let chain = "http://127.0.0.1:1";
-    let more = [
-        "--neighbors",
-        &neighbor,
-        "--blockchain-service-url",
-        chain,
-        "--db-password",
-        PASSWORD,
-    ];
-    control.set_up("consume-only", &more).unwrap();
-    control.say(&["start", "--wait"]).unwrap();
+    control.join(&neighbor, PASSWORD).unwrap();
 
     let mut command = host.command("curl").unwrap();
     let url = format!("http://{NAME}/bytes/1000000000");

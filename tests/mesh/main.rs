@@ -10,6 +10,7 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "real processes take real time")]
 
+mod beside;
 mod capture;
 mod control;
 mod crash;
@@ -19,11 +20,13 @@ mod garbage;
 mod insight;
 mod joining;
 mod laboratory;
+mod leaks;
 mod masq_run;
 mod names;
 mod original;
 mod rejoin;
 mod seamless;
+mod states;
 mod support;
 mod survival;
 mod transfer;

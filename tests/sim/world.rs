@@ -11,11 +11,13 @@ use masq_core::names::EntryDns;
 use masq_core::random::SystemRandom;
 use masq_core::record::{Content, NodeRecord, Rates, Roles};
 use masq_node::app::Apps;
-use masq_node::entry::record::{FlowLog, NoOwners};
+use masq_node::entry::owner::NoOwners;
+use masq_node::entry::record::FlowLog;
 use masq_node::entry::{Entry, Parts, Way};
 use masq_node::link::Link;
 use masq_node::link::memory::{self, MemoryLink};
 use masq_node::mesh::Mesh;
+use masq_node::rules::Rules;
 use masq_node::serve::{self, KeptLimits, Services};
 use masq_stack::Stack;
 use std::cell::RefCell;
@@ -203,6 +205,7 @@ impl World {
             direct_policy: ExitPolicy::new(true, &[], &[]),
             exit_countries: Default::default(),
             owners: Rc::new(NoOwners),
+            rules: Rules::none(),
             clock,
         });
         let config = masq_stack::Config {

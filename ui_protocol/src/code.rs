@@ -70,6 +70,8 @@ codes! {
     SCAN = 0x8000_0000_0000_0007;
     /// No exit is in any of the countries asked for.
     EXIT_COUNTRY_MISSING = 0x8000_0000_0000_0008;
+    /// The rules are wrong; those before stay in force.
+    RULES = 0x8000_0000_0000_0009;
 }
 
 /// Four groups of hexadecimal digits, as `masq` prints it.

@@ -8,18 +8,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 mod accounts;
+mod capture;
 mod configuration;
 mod insight;
 mod lifecycle;
 mod mesh;
 mod money;
+mod rules;
 
 pub use accounts::*;
+pub use capture::*;
 pub use configuration::*;
 pub use insight::*;
 pub use lifecycle::*;
 pub use mesh::*;
 pub use money::*;
+pub use rules::*;
 
 /// How a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

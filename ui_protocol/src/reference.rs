@@ -11,8 +11,10 @@ use crate::frame::Frame;
 use crate::message::{By, ConnectionStage, CrashReason, FlowProtocol, Kind, LogLevel, Message};
 use crate::message::{Order, ScanType, SetupStatus, Severity, WhyTopic};
 
+mod capture;
 mod examples;
 mod insight;
+mod rules;
 
 /// An example in the order of the document.
 pub(crate) struct Example {
@@ -108,6 +110,16 @@ fn values() -> Vec<(&'static str, Vec<String>)> {
                 SetupStatus::Set,
                 SetupStatus::Blank,
                 SetupStatus::Required,
+            ]),
+        ),
+        (
+            "state",
+            written(&[
+                crate::message::CaptureState::Off,
+                crate::message::CaptureState::On,
+                crate::message::CaptureState::Reconnecting,
+                crate::message::CaptureState::Paused,
+                crate::message::CaptureState::Changing,
             ]),
         ),
         (

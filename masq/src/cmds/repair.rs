@@ -25,6 +25,11 @@ pub(crate) struct Repair {
     )]
     journal_directory: PathBuf,
 
+    /// Leave refused what a Node that ended unasked left refused; for the service, whose
+    /// $SERVICE_RESULT says how it ended
+    #[arg(long, hide = true)]
+    after_service: bool,
+
     /// Print one JSON object a change
     #[arg(long)]
     json: bool,
@@ -34,8 +39,16 @@ pub(crate) struct Repair {
 impl Command for Repair {
     fn execute(self, _session: &mut Session) -> Result<u8> {
         use anyhow::anyhow;
+        use masq_platform_linux::capture::{self, Extent};
+        use masq_platform_linux::lockdown;
 
-        let repairs = masq_platform_linux::capture::repair(&self.journal_directory)
+        let stopped = std::env::var("SERVICE_RESULT").is_ok_and(|result| result == "success");
+        let extent = if self.after_service && !stopped {
+            Extent::AllButTheBlock
+        } else {
+            Extent::All
+        };
+        let repairs = capture::undo_journals(&self.journal_directory, extent)
             .map_err(|error| anyhow!("{error}\n  remedy: {}", error.remedy()))?;
         let mut status = 0;
         let mut changes = 0;
@@ -63,6 +76,12 @@ impl Command for Repair {
                 status = 1;
                 write_line(&format!("resolver: {error}"));
             }
+        }
+        if !self.json && lockdown::wanted(&self.journal_directory).is_some() {
+            write_line(
+                "lockdown is on: it comes back at the next start of a Node or of the machine; \
+                 `masq lockdown off` ends it",
+            );
         }
         if changes == 0 && status == 0 && !self.json {
             write_line("nothing to undo");

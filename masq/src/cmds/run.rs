@@ -28,6 +28,11 @@ pub(crate) const OWN_FAILURE: u8 = 125;
     125 if masq itself failed, 126 if the command cannot be executed, 127 if it was not found."
 )]
 pub(crate) struct Run {
+    /// Past the Node instead: while it captures the machine, this command's connections go the
+    /// usual way, at the speed of the line
+    #[arg(long, conflicts_with_all = ["config_file", "node", "verbose"])]
+    direct: bool,
+
     /// The Node's configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     config_file: Option<PathBuf>,
@@ -52,9 +57,13 @@ pub(crate) struct Run {
 
 #[cfg(target_os = "linux")]
 impl Command for Run {
-    fn execute(self, _session: &mut Session) -> Result<u8> {
+    fn execute(self, session: &mut Session) -> Result<u8> {
         use anyhow::anyhow;
         use masq_platform_linux::supervise;
+
+        if self.direct {
+            return direct(session, &self.command);
+        }
 
         let run = supervise::Run {
             node: self.node.map_or_else(find_node, Ok)?,
@@ -74,6 +83,52 @@ impl Command for Run {
         let error = masq_capture::CaptureError::unsupported("masq run");
         Err(anyhow::anyhow!("{error}\n  remedy: {}", error.remedy())).context(format!("{self:?}"))
     }
+}
+
+/// Becomes the command, once the Node has this process pass by.
+#[cfg(target_os = "linux")]
+fn direct(session: &mut Session, command: &[OsString]) -> Result<u8> {
+    use std::os::unix::process::CommandExt;
+
+    use masq_ui_protocol::message::{AdmitRequest, AdmitResponse};
+
+    let pid = std::process::id();
+    let AdmitResponse {} = session
+        .request(&AdmitRequest { pid }, crate::client::ORDINARY)
+        .context("a running Node is needed that captures this machine")?;
+    let mut left = PATIENCE;
+    while !is_admitted()? {
+        if left.is_zero() {
+            anyhow::bail!(
+                "the Node has not let this process pass by; its log tells why. Without --direct \
+                 it is carried"
+            );
+        }
+        session.wait(STEP)?;
+        left = left.saturating_sub(STEP);
+    }
+    let (program, arguments) = command.split_first().context("no command")?;
+    let error = std::process::Command::new(program).args(arguments).exec();
+    let status = match error.kind() {
+        std::io::ErrorKind::NotFound => 127,
+        _ => 126,
+    };
+    let _ = std::io::Write::write_fmt(
+        &mut std::io::stderr(),
+        format_args!("masq: {}: {error}\n", program.to_string_lossy()),
+    );
+    Ok(status)
+}
+
+#[cfg(target_os = "linux")]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+#[cfg(target_os = "linux")]
+const STEP: std::time::Duration = std::time::Duration::from_millis(10);
+
+#[cfg(target_os = "linux")]
+fn is_admitted() -> Result<bool> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup")?;
+    Ok(groups.contains("/masq-direct-"))
 }
 
 pub(super) fn find_node() -> Result<PathBuf> {

@@ -102,6 +102,7 @@ impl Install {
         } else {
             session.print(&format!("{} is there already", path.display()))?;
         }
+        write_if_new(&lockdown_path(&self.root), &unit::lockdown_text(&masq))?;
         if called_by.is_none() {
             session.print(
                 "no user is named: `masq setup --real-user UID:GID:HOME` is needed before a start",
@@ -119,6 +120,7 @@ impl Install {
             enable.insert(1, "--now");
         }
         systemctl(&enable)?;
+        systemctl(&["enable", unit::LOCKDOWN_NAME])?;
         session.print(if self.no_start {
             "enabled: the Daemon starts with the machine"
         } else {
@@ -136,10 +138,16 @@ impl Uninstall {
             return Ok(0);
         }
         let runs = is_running(&self.root);
+        let lockdown = lockdown_path(&self.root);
         if runs {
             systemctl(&["disable", "--now", unit::NAME])?;
+            if lockdown.exists() {
+                systemctl(&["disable", unit::LOCKDOWN_NAME])?;
+            }
         }
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        for path in [&path, &lockdown].into_iter().filter(|path| path.exists()) {
+            fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
         if runs {
             systemctl(&["daemon-reload"])?;
         }
@@ -182,6 +190,10 @@ impl ServiceStatus {
         }
         Ok(if active == "active" { 0 } else { NOT_THERE })
     }
+}
+
+fn lockdown_path(root: &Path) -> PathBuf {
+    root.join("etc/systemd/system").join(unit::LOCKDOWN_NAME)
 }
 
 fn unit_path(root: &Path) -> PathBuf {

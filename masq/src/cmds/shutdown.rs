@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use masq_ui_protocol::message::{self, SetupRequest, SetupResponse};
 
-use super::{Command, setup};
+use super::{Command, blocked, setup};
 use crate::client::{Failure, Place};
 use crate::session::Session;
 
@@ -22,11 +22,24 @@ impl Command for Shutdown {
         match session.request::<_, message::Shutdown>(&message::Shutdown {}, LIMIT) {
             // Some Nodes end before they answer.
             Ok(message::Shutdown {}) | Err(Failure::Gone(Place::Node)) => ended(session)?,
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => return without_node(session, failure),
         }
         session.print("The Node was told to end, and has ended.")?;
         Ok(0)
     }
+}
+
+/// A Node that has ended by itself may have left traffic refused: that ends too.
+fn without_node(session: &mut Session, failure: Failure) -> Result<u8> {
+    let Some(why) = blocked::sentence() else {
+        return Err(failure.into());
+    };
+    if blocked::lift() {
+        session.print("The Node has ended before; traffic goes its usual way again.")?;
+        return Ok(0);
+    }
+    session.print(&why)?;
+    bail!("only root can change the firewall: run `sudo masq shutdown` or `sudo masq repair`")
 }
 
 /// Waits for the Node to close the link, and for the Daemon to know.

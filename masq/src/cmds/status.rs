@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use masq_ui_protocol::Code;
 use masq_ui_protocol::message::{
-    ConnectionStage, ConnectionStatusRequest, ConnectionStatusResponse, Finding, HealthRequest,
-    HealthResponse, Severity,
+    CaptureRequest, CaptureResponse, CaptureState, ConnectionStage, ConnectionStatusRequest,
+    ConnectionStatusResponse, Finding, HealthRequest, HealthResponse, Severity,
 };
 
 use super::Command;
@@ -50,6 +50,14 @@ impl Command for Status {
         {
             return live.show(session, self.json);
         }
+        if !self.json
+            && let Some(why) = super::blocked::sentence()
+        {
+            session.print(&why)?;
+            if self.data_directory.is_none() && newest_of_user().is_err() {
+                return Ok(NOT_RUNNING);
+            }
+        }
         let path = match self.data_directory {
             Some(directory) => directory.join(FILE),
             None => newest_of_user()?,
@@ -76,6 +84,8 @@ impl Command for Status {
 /// What a Node that runs says of itself.
 struct Live {
     stage: Option<ConnectionStage>,
+    /// None of a Node that knows no such thing.
+    capture: Option<CaptureResponse>,
     findings: Vec<Finding>,
 }
 
@@ -93,7 +103,9 @@ impl Live {
             Err(failure) => return Err(failure.into()),
         };
         let stage = session.request(&ConnectionStatusRequest {}, ORDINARY);
+        let capture = session.request(&CaptureRequest {}, ORDINARY);
         Ok(Some(Live {
+            capture: capture.ok(),
             // Without a mesh there is no stage.
             stage: stage
                 .ok()
@@ -105,7 +117,8 @@ impl Live {
     fn show(&self, session: &mut Session, json: bool) -> Result<u8> {
         if json {
             session.print_json(&serde_json::json!({
-                "running": true, "stage": self.stage, "findings": self.findings,
+                "running": true, "stage": self.stage, "capture": self.capture,
+                "findings": self.findings,
             }))?;
             return Ok(0);
         }
@@ -113,6 +126,9 @@ impl Live {
         if let Some(stage) = self.stage {
             page.push_str(super::connection_status::sentence(stage));
             page.push('\n');
+        }
+        if let Some(capture) = &self.capture {
+            page.push_str(&captures(capture, now()));
         }
         page.push_str(&findings(&self.findings));
         // The same Node may have written who its neighbors are.
@@ -126,6 +142,26 @@ impl Live {
         }
         session.print(&page)?;
         Ok(0)
+    }
+}
+
+fn captures(capture: &CaptureResponse, now: u64) -> String {
+    let until = capture.resumes_unix_opt.map_or_else(
+        || "until `masq resume`".to_owned(),
+        |until| format!("for {} s more", until.saturating_sub(now)),
+    );
+    match capture.state {
+        CaptureState::Off => {
+            "Capture: off. This machine's traffic goes its usual way.\n".to_owned()
+        }
+        CaptureState::On => "Capture: on.\n".to_owned(),
+        CaptureState::Reconnecting => {
+            "Capture: reconnecting. Traffic is refused until there is a way.\n".to_owned()
+        }
+        CaptureState::Paused => {
+            format!("Capture: paused {until}. Traffic goes its usual way.\n")
+        }
+        CaptureState::Changing => "Capture: changing.\n".to_owned(),
     }
 }
 

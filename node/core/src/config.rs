@@ -22,6 +22,7 @@ pub use country::{CountryCode, ExitCountries};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use keys::{KEYS, Key, Shown, key_of};
 pub use money::{CrashPoint, MappingProtocol, PaymentThresholds, ScanIntervals};
+pub(crate) use values::countries;
 pub use values::{Chain, HopCount, LogLevel, Mode, Neighbor, Port, RealUser, TunName};
 
 use crate::record::{EarningAddress, Rates};
@@ -134,6 +135,10 @@ pub struct NodeConfig {
     pub real_user: RealUser,
     /// Whether to capture this machine's traffic.
     pub capture: bool,
+    /// Whether traffic is refused after an end that nobody asked for.
+    pub blocks_on_failure: bool,
+    /// Whether apps reach the networks around this machine.
+    pub local_network: bool,
     /// Whether the Node serves as an exit for others.
     pub exit: bool,
     /// Whether the exit lets private addresses pass; for laboratories.
@@ -146,6 +151,8 @@ pub struct NodeConfig {
     pub exit_countries: ExitCountries,
     /// What the Node asks for its services; nothing where it has none.
     pub rates: Rates,
+    /// The rules per app and destination; see [`NodeConfig::rules_file_in`].
+    pub rules_file: Option<PathBuf>,
     /// The file that gets one JSON line a flow.
     pub flow_log: Option<PathBuf>,
     /// Where changes to the system are written before they are made.
@@ -209,17 +216,23 @@ impl NodeConfig {
                 .optional("real-user", values::real_user)
                 .unwrap_or_default(),
             capture: reader.required("capture", values::switch),
+            blocks_on_failure: reader
+                .required("on-failure", |text| values::either(text, "block", "direct")),
+            local_network: reader.required("local-network", |text| {
+                values::either(text, "allow", "block")
+            }),
             exit: false,
             exit_allow_private: reader.required("exit-allow-private", values::switch),
             exit_blocked_ports: reader.required("exit-blocked-ports", values::ports),
             country: reader.optional("country", values::country),
             exit_countries: ExitCountries {
                 groups: reader
-                    .optional("exit-country", values::countries)
+                    .optional("exit-country", countries)
                     .unwrap_or_default(),
                 fallback: reader.required("fallback-routing", values::switch),
             },
             rates: reader.required("rate-pack", values::rate_pack),
+            rules_file: reader.optional("rules-file", values::path),
             flow_log: reader.optional("flow-log", values::path),
             journal_directory: reader.required("journal-directory", values::path),
             tun_name: reader.required("tun-name", values::tun_name),
@@ -250,6 +263,7 @@ impl NodeConfig {
         let optional = [
             &mut self.data_directory,
             &mut self.nodes_file,
+            &mut self.rules_file,
             &mut self.flow_log,
         ];
         for path in optional.into_iter().flatten() {
@@ -264,6 +278,14 @@ impl NodeConfig {
         match &self.data_directory {
             Some(directory) => directory.clone(),
             None => local_data.join("MASQ").join(self.chain.name()),
+        }
+    }
+
+    /// The file of rules: as told, else `rules.toml` in the data directory.
+    pub fn rules_file_in(&self, data_directory: &Path) -> PathBuf {
+        match &self.rules_file {
+            Some(file) => file.clone(),
+            None => data_directory.join("rules.toml"),
         }
     }
 

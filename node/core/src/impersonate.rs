@@ -64,7 +64,7 @@ pub fn tls_alert(code: Code) -> [u8; 7] {
 
 /// A whole HTTP/1.1 response with status 503 (402 where payment is missing) about a failure.
 pub fn http_page(name: Option<&str>, failure: &Failure) -> Vec<u8> {
-    page::response(name, failure.code)
+    page::response(name, failure)
 }
 
 /// Which ICMP message answers a datagram, or a SYN that is refused before it is accepted.

@@ -29,6 +29,7 @@ pub mod replay;
 pub mod reputation;
 pub mod resume;
 pub mod route;
+pub mod rules;
 pub mod secret;
 pub mod setup;
 pub mod wallet;

@@ -94,8 +94,6 @@ pub struct Neighborhood {
     seek_tries: u32,
     heal_tries: u32,
     gave_way_at: Option<Instant>,
-    /// Whether a neighbor was ever one that this Node was told of, or introduced by such a one.
-    anchored: bool,
     /// When this Node, maybe in a part of the mesh, last joined one that it did not see.
     way_out_at: Option<Instant>,
     flush_at: Option<Instant>,
@@ -103,6 +101,8 @@ pub struct Neighborhood {
     heal_at: Option<Instant>,
     seek_at: Option<Instant>,
     forget_at: Option<Instant>,
+    /// When a grace, a confirmation or a stranger's time is over, as the last call left it.
+    links_at: Option<Instant>,
     sweep_at: Instant,
 
     actions: VecDeque<Action>,
@@ -148,13 +148,13 @@ impl Neighborhood {
             seek_tries: 0,
             heal_tries: 0,
             gave_way_at: None,
-            anchored: false,
             way_out_at: None,
             flush_at: None,
             dial_at: None,
             heal_at: None,
             seek_at: None,
             forget_at: None,
+            links_at: None,
             sweep_at: now.instant + SWEEP,
             actions: VecDeque::new(),
             counters: Counters::default(),
@@ -359,7 +359,7 @@ impl Neighborhood {
     /// The time of [`Self::poll_timeout`] has come; harmless before.
     pub fn handle_timeout(&mut self, now: Now) {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
-        if due(self.links_deadline()) {
+        if due(self.links_at) {
             self.expire_links(now);
         }
         if self.sweep_at <= now.instant {
@@ -410,6 +410,7 @@ impl Neighborhood {
         if self.plan_is_stale {
             self.plan_dials(now);
         }
+        self.links_at = self.links_deadline();
     }
 
     fn send(&mut self, to: &NodeId, message: &Message) {
@@ -457,7 +458,7 @@ impl Neighborhood {
             self.seek_at,
             self.forget_at,
             self.wishes.check_at,
-            self.links_deadline(),
+            self.links_at,
             Some(self.own.renew_at),
             Some(self.sweep_at),
         ];

@@ -88,6 +88,11 @@ impl<C: Copy + Eq, A: SetupArea> Core<C, A> {
         }
     }
 
+    /// The number of the Node that was started last.
+    pub fn last_run(&self) -> u64 {
+        self.run
+    }
+
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<Action<C, A::Settings>> {
         self.actions.pop_front()

@@ -78,8 +78,16 @@ async fn serve(options: Options) -> Result<()> {
     };
     let result = daemon.work(events, ends).await;
     let Daemon {
-        server, launcher, ..
+        server,
+        launcher,
+        core,
+        ..
     } = daemon;
+    if result.is_ok() {
+        // Who ends the Daemon wants the end of its Node; a Daemon that just
+        // disappears does not.
+        let _ = launcher.get_ref().0.kill(core.last_run());
+    }
     server.close(FAREWELL).await;
     if !launcher.into_inner().0.end() {
         bail!("The Node does not end; look for a process of MASQNode");

@@ -3,6 +3,7 @@
 
 use super::Entry;
 use super::circuit::{self, Circuit};
+use super::course::Terms;
 use super::record::Flow;
 use crate::link::Link;
 use crate::outside::Outside;
@@ -36,11 +37,11 @@ impl Attempts {
         &mut self,
         entry: &Entry<L, O>,
         flow: &Flow,
-        hops: u8,
+        terms: &Terms,
         target: &Target,
     ) -> Option<Box<Circuit<L>>> {
         self.routes = self.routes.checked_sub(1)?;
-        match circuit::open(entry, hops, &self.exclude, target.clone()).await {
+        match circuit::open(entry, terms, &self.exclude, target.clone()).await {
             Ok(circuit) => {
                 flow.routed(&circuit.path);
                 Some(circuit)

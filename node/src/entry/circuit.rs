@@ -2,10 +2,12 @@
 //! stream that it travels on.
 
 use super::Entry;
+use super::course::Terms;
 use crate::circuit::{CircuitError, OnFirst, Receiver, Sender};
 use crate::link::Link;
 use crate::outside::Outside;
 use bytes::BytesMut;
+use masq_core::config::ExitCountries;
 use masq_core::destination::{Destination, HostName};
 use masq_core::failure::{Code, Failure};
 use masq_core::frame::{Backward, Forward, Host, Opener, Sealer, Target};
@@ -30,6 +32,8 @@ pub(super) struct Circuit<L: Link> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wish<'a> {
     pub(super) hops: u8,
+    /// Where the exit shall be; says nothing about a certain exit.
+    pub(super) countries: Option<&'a ExitCountries>,
     /// Nodes that must not be on it.
     pub(super) exclude: &'a [NodeId],
     /// Nodes that are on it only when there is no other way.
@@ -38,20 +42,43 @@ pub(super) struct Wish<'a> {
     pub(super) exit: Option<NodeId>,
 }
 
-/// Opens a circuit of `hops` Nodes without those of `exclude`. The set-up and
-/// the request wait to be flushed together with the first bytes.
+/// Opens a circuit on these terms without the Nodes of `exclude`. The set-up
+/// and the request wait to be flushed together with the first bytes.
 pub(super) async fn open<L: Link, O: Outside>(
     entry: &Entry<L, O>,
-    hops: u8,
+    terms: &Terms,
     exclude: &[NodeId],
     target: Target,
 ) -> Result<Box<Circuit<L>>, Failure> {
-    let wish = Wish {
-        hops,
+    let first = Forward::Open(target);
+    let mut wish = Wish {
+        hops: terms.hops,
+        countries: Some(&terms.countries),
         exclude,
         ..Wish::default()
     };
-    begin(entry, wish, &Forward::Open(target)).await
+    let Some(group) = &terms.group else {
+        return begin(entry, wish, &first).await;
+    };
+    let now = entry.now();
+    let shared = entry.groups.exit_of(group, terms, now);
+    if let Some(exit) = shared.filter(|exit| !exclude.contains(exit)) {
+        wish.exit = Some(exit);
+        match begin(entry, wish, &first).await {
+            Ok(circuit) => return Ok(circuit),
+            Err(failure) => {
+                tracing::debug!(code = %failure.code, "the group's exit is out of reach")
+            }
+        }
+        wish.exit = None;
+    }
+    let others = entry.groups.exits_of_others(group, now);
+    wish.avoid = &others;
+    let circuit = begin(entry, wish, &first).await?;
+    if let Some(exit) = circuit.path.last() {
+        entry.groups.share(group, terms, *exit, now);
+    }
+    Ok(circuit)
 }
 
 /// The same with any first frame.
@@ -129,9 +156,9 @@ pub(super) async fn ask<L: Link, T>(
 /// Opens a circuit that asks for nothing and waits until its exit says so.
 pub(super) async fn probe<L: Link, O: Outside>(
     entry: &Entry<L, O>,
-    hops: u8,
+    terms: &Terms,
 ) -> Result<(), Failure> {
-    let circuit = open(entry, hops, &[], Target::Resolve).await?;
+    let circuit = open(entry, terms, &[], Target::Resolve).await?;
     let opened = |message: &Backward<'_>| matches!(message, Backward::Opened(_)).then_some(());
     let answer = tokio::time::timeout(PROBE_TIMEOUT, ask(circuit, &[], opened)).await;
     answer
@@ -150,7 +177,7 @@ fn choose<L: Link, O: Outside>(
         exclude: wish.exclude.to_vec(),
         avoid: wish.avoid.to_vec(),
         exit: wish.exit,
-        countries: entry.exit_countries.borrow().clone(),
+        countries: wish.countries.cloned().unwrap_or_default(),
         host: name_of(first),
         unix_time: Some(unix_time),
         ..RouteRequest::default()

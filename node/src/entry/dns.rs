@@ -3,11 +3,15 @@
 //! ([`masq_core::names`] decides).
 
 use super::attempts::Attempts;
+use super::course::{Course, Terms, What};
+use super::owner::Owner;
 use super::record::{Flow, Kind};
 use super::{Entry, Way, circuit};
 use crate::app::{AppTcp, AppUdp, AppUdpSender};
 use crate::link::Link;
 use crate::outside::Outside;
+use masq_capture::Protocol;
+use masq_core::destination::{Destination, HostName};
 use masq_core::failure::{Code, Failure, Place};
 use masq_core::frame::{Backward, Forward, Target};
 use masq_core::names::{Answer, Question, TcpQueries, Transport, tcp_frame};
@@ -33,8 +37,17 @@ const ATTEMPTS: usize = 2;
 
 pub(super) async fn over_udp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut app: AppUdp) {
     let tuple = app.tuple();
+    let ends = (tuple.source, tuple.destination);
     let open = Rc::new(Cell::new(0_usize));
     while let Some(query) = app.recv().await {
+        // Each has an owner of its own: a port may be another's by now.
+        let owner = match entry.owner(Protocol::Udp, ends).await {
+            Ok(owner) => owner,
+            Err(failure) => {
+                entry.troubles().note(failure.code, "query dropped");
+                continue;
+            }
+        };
         let now = entry.now();
         let answer = entry
             .dns
@@ -61,7 +74,7 @@ pub(super) async fn over_udp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut a
         spawn_local(answer_later(
             entry.clone(),
             app.sender(),
-            (tuple.source, tuple.destination),
+            (ends, owner),
             question,
             local,
             open.clone(),
@@ -72,12 +85,12 @@ pub(super) async fn over_udp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut a
 async fn answer_later<L: Link, O: Outside>(
     entry: Rc<Entry<L, O>>,
     app: AppUdpSender,
-    (source, destination): (SocketAddr, SocketAddr),
+    asker: Asker,
     question: Question,
     local: bool,
     open: Rc<Cell<usize>>,
 ) {
-    let answer = resolve(&entry, source, destination, &question, local).await;
+    let answer = resolve(&entry, asker, &question, local).await;
     // An app that is gone needs no answer.
     let _ = app.send(&answer);
     open.set(open.get() - 1);
@@ -85,6 +98,15 @@ async fn answer_later<L: Link, O: Outside>(
 }
 
 pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: &AppTcp) {
+    let tuple = app.tuple();
+    let ends = (tuple.source, tuple.destination);
+    let owner = match entry.owner(Protocol::Tcp, ends).await {
+        Ok(owner) => owner,
+        Err(failure) => {
+            entry.troubles().note(failure.code, "connection refused");
+            return app.refuse(super::ending::refusal(&failure));
+        }
+    };
     app.accept();
     let mut queries = TcpQueries::default();
     loop {
@@ -113,15 +135,14 @@ pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: 
             .dns
             .borrow_mut()
             .handle_query(&query, Transport::Tcp, now);
-        let tuple = app.tuple();
         let bytes = match answer {
             Answer::Respond(bytes) => bytes,
             Answer::Drop(_) => return app.abort(),
             Answer::ResolveAtExit(question) => {
-                resolve(entry, tuple.source, tuple.destination, &question, false).await
+                resolve(entry, (ends, owner.clone()), &question, false).await
             }
             Answer::AskLocal(question) => {
-                resolve(entry, tuple.source, tuple.destination, &question, true).await
+                resolve(entry, (ends, owner.clone()), &question, true).await
             }
         };
         if app.send_all(&tcp_frame(&bytes)).await.is_err() {
@@ -132,28 +153,35 @@ pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: 
     app.release();
 }
 
+/// Both ends of a question, and whose it is.
+type Asker = ((SocketAddr, SocketAddr), Owner);
+
 /// The app's answer to a question that is not answered here; a failure is an
 /// answer too.
 async fn resolve<L: Link, O: Outside>(
     entry: &Rc<Entry<L, O>>,
-    source: SocketAddr,
-    destination: SocketAddr,
+    (ends, owner): Asker,
     question: &Question,
     local: bool,
 ) -> Vec<u8> {
-    let flow = entry.begin(Kind::Dns, (source, destination), None);
-    if local {
-        flow.ruled("local");
-    }
+    let flow = entry.begin(Kind::Dns, ends, None);
+    flow.owned(owner);
     flow.asked(question.name());
     flow.sent(question.message().len());
     let asked = async {
+        let course = course(entry, &flow, question);
         if local {
+            // What is of the local network stays there, unless it is blocked.
+            course?;
+            flow.ruled("local".into(), false);
             return ask_local(entry, question).await;
         }
-        match entry.way.get() {
-            Way::Direct => ask_direct(entry, question).await,
-            Way::Mesh { hops } => ask_exits(entry, &flow, question, hops).await,
+        match course? {
+            Course::Direct if matches!(entry.way.get(), Way::Direct) => {
+                ask_direct(entry, question).await
+            }
+            Course::Direct => ask_local(entry, question).await,
+            Course::Mesh(terms) => ask_exits(entry, &flow, question, &terms).await,
         }
     };
     let result = tokio::time::timeout(TIMEOUT, asked)
@@ -171,6 +199,23 @@ async fn resolve<L: Link, O: Outside>(
             answer
         }
     }
+}
+
+/// What the rules say of a question: the same as of a flow to its name.
+fn course<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    flow: &Flow,
+    question: &Question,
+) -> Result<Course, Failure> {
+    let to = match HostName::parse(question.name().trim_end_matches('.')) {
+        Ok(name) => Destination::Name {
+            name,
+            port: super::DNS_PORT,
+        },
+        // No host has such a name, and no rule is about it.
+        Err(_) => Destination::Address(flow.ends().1),
+    };
+    entry.rule(flow, Protocol::Udp, &to, What::Question)
 }
 
 async fn ask_local<L: Link, O: Outside>(
@@ -198,10 +243,10 @@ async fn ask_exits<L: Link, O: Outside>(
     entry: &Entry<L, O>,
     flow: &Flow,
     question: &Question,
-    hops: u8,
+    terms: &Terms,
 ) -> Result<Vec<u8>, Failure> {
     let mut attempts = Attempts::new(ATTEMPTS);
-    while let Some(circuit) = attempts.next(entry, flow, hops, &Target::Resolve).await {
+    while let Some(circuit) = attempts.next(entry, flow, terms, &Target::Resolve).await {
         let path = circuit.path.clone();
         let asked = tokio::time::timeout(ATTEMPT, ask_exit(circuit, question)).await;
         match asked.unwrap_or_else(|_| Err(Code::CircuitTimedOut.into())) {

@@ -3,6 +3,7 @@
 
 use super::record::{Flow, Look};
 use crate::app::Closer;
+use masq_core::failure::Code;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -43,7 +44,7 @@ impl Live {
     }
 
     /// Whether there is such a flow, which can be and now is ended.
-    pub(super) fn close(&self, id: u64) -> bool {
+    pub(super) fn close(&self, id: u64, why: Code) -> bool {
         let live = self.0.borrow();
         let Some(Known {
             flow,
@@ -52,9 +53,16 @@ impl Live {
         else {
             return false;
         };
-        flow.close();
+        flow.close(why);
         closer.close();
         true
+    }
+
+    /// The numbers of the flows that are so.
+    pub(super) fn which(&self, is: impl Fn(&Flow) -> bool) -> Vec<u64> {
+        let live = self.0.borrow();
+        let found = live.iter().filter(|(_, known)| is(&known.flow));
+        found.map(|(id, _)| *id).collect()
     }
 
     pub(super) fn tick(&self, now: Instant) {

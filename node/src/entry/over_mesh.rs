@@ -14,6 +14,7 @@
 
 use super::attempts::Attempts;
 use super::circuit::Circuit;
+use super::course::Terms;
 use super::record::Flow;
 use super::{Entry, again, ending};
 use crate::app::{AppGone, AppTcp};
@@ -48,7 +49,7 @@ pub(super) async fn tcp<L: Link, O: Outside>(
     app: &AppTcp,
     flow: &Flow,
     destination: &Destination,
-    hops: u8,
+    terms: &Terms,
 ) -> Result<(), Failure> {
     let at_once = WEB_PORTS.contains(&destination.port());
     if at_once {
@@ -60,9 +61,9 @@ pub(super) async fn tcp<L: Link, O: Outside>(
     });
     let target = Target::Tcp(destination.clone());
     let mut attempts = Attempts::new(ATTEMPTS);
-    while let Some(circuit) = attempts.next(entry, flow, hops, &target).await {
+    while let Some(circuit) = attempts.next(entry, flow, terms, &target).await {
         let path = circuit.path.clone();
-        match over_circuits(entry, app, flow, circuit, &first, hops).await {
+        match over_circuits(entry, app, flow, circuit, &first, terms.hops).await {
             Ok(()) => {
                 app.release();
                 return Ok(());

@@ -1,19 +1,19 @@
 //! What is known of a flow, and the log that says so: one JSON line for each
 //! flow that ended (`docs/flow-log.md`).
 
+use super::owner::{App, Owner};
 use super::pace::Pace;
+use masq_capture::Protocol;
 use masq_core::destination::Destination;
 use masq_core::failure::{Code, Failure, Place};
 use masq_core::flow_kind;
 use masq_core::identity::NodeId;
 use serde::Serialize;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fs::{File, OpenOptions};
-use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -29,34 +29,6 @@ pub enum Kind {
     Dns,
 }
 
-/// The process that a flow belongs to.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct App {
-    pub pid: u32,
-    pub uid: u32,
-    /// Of the process, as the system lists it.
-    pub name: String,
-    /// Of its executable.
-    pub path: Option<String>,
-}
-
-pub type OwnerFuture = Pin<Box<dyn Future<Output = Option<App>>>>;
-
-/// Finds the process that owns a flow.
-pub trait Owners {
-    fn owner(&self, kind: Kind, source: SocketAddr, destination: SocketAddr) -> OwnerFuture;
-}
-
-/// Where nobody can tell.
-#[derive(Clone, Copy, Debug)]
-pub struct NoOwners;
-
-impl Owners for NoOwners {
-    fn owner(&self, _: Kind, _: SocketAddr, _: SocketAddr) -> OwnerFuture {
-        Box::pin(std::future::ready(None))
-    }
-}
-
 #[derive(Debug)]
 pub struct Flow {
     id: u64,
@@ -66,17 +38,17 @@ pub struct Flow {
     clock: fn() -> Instant,
     start: Instant,
     name: RefCell<Option<String>>,
-    app: RefCell<Option<App>>,
-    /// Whether the owner is still being looked up.
-    searching: Cell<bool>,
-    /// How the flow ended, as long as its line waits for the owner.
-    unwritten: Cell<Option<End>>,
+    /// What it is for; none of a question.
+    to: RefCell<Option<Destination>>,
+    owner: RefCell<Owner>,
     /// What decided about its way.
-    rule: Cell<&'static str>,
+    rule: RefCell<Rc<str>>,
+    /// Whether its way is over the mesh.
+    meshed: Cell<bool>,
     hops: RefCell<Vec<NodeId>>,
     resumed: Cell<u32>,
     /// Somebody ended it from outside.
-    closed: Cell<bool>,
+    closed: Cell<Option<Code>>,
     pace: Cell<Pace>,
     sent: Cell<u64>,
     received: Cell<u64>,
@@ -100,13 +72,13 @@ impl Flow {
             clock,
             start,
             name: RefCell::default(),
-            app: RefCell::default(),
-            searching: Cell::new(true),
-            unwritten: Cell::new(None),
-            rule: Cell::new(""),
+            to: RefCell::default(),
+            owner: RefCell::new(Owner::Unknown),
+            rule: RefCell::new("".into()),
+            meshed: Cell::new(false),
             hops: RefCell::default(),
             resumed: Cell::new(0),
-            closed: Cell::new(false),
+            closed: Cell::new(None),
             pace: Cell::new(Pace::new(start)),
             sent: Cell::new(0),
             received: Cell::new(0),
@@ -118,16 +90,45 @@ impl Flow {
         self.id
     }
 
-    pub(super) fn ruled(&self, rule: &'static str) {
-        self.rule.set(rule);
+    /// The app's end and the other.
+    pub(super) fn ends(&self) -> (SocketAddr, SocketAddr) {
+        (self.source, self.destination)
     }
 
-    /// Somebody ends it from outside.
-    pub(super) fn close(&self) {
-        self.closed.set(true);
+    pub(super) fn owned(&self, owner: Owner) {
+        *self.owner.borrow_mut() = owner;
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(super) fn owner(&self) -> Ref<'_, Owner> {
+        self.owner.borrow()
+    }
+
+    pub(super) fn ruled(&self, rule: Rc<str>, meshed: bool) {
+        *self.rule.borrow_mut() = rule;
+        self.meshed.set(meshed);
+    }
+
+    /// What it is for, once rules have decided about it.
+    pub(super) fn to(&self) -> Option<Destination> {
+        if self.rule.borrow().is_empty() {
+            return None;
+        }
+        self.to.borrow().clone()
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        match self.kind {
+            Kind::Tcp => Protocol::Tcp,
+            Kind::Udp | Kind::Dns => Protocol::Udp,
+        }
+    }
+
+    /// Somebody ends it from outside, for this reason.
+    pub(super) fn close(&self, why: Code) {
+        self.closed.set(Some(why));
+    }
+
+    pub(super) fn closed(&self) -> Option<Code> {
         self.closed.get()
     }
 
@@ -145,9 +146,10 @@ impl Flow {
             kind: self.kind,
             source: self.source,
             destination: self.destination,
-            app: self.app.borrow().clone(),
+            owner: self.owner.borrow().clone(),
             name: self.name.borrow().clone(),
-            rule: self.rule.get(),
+            rule: self.rule.borrow().clone(),
+            meshed: self.meshed.get(),
             hops: self.hops.borrow().clone(),
             resumed: self.resumed.get(),
             age: now.saturating_duration_since(self.start),
@@ -158,6 +160,7 @@ impl Flow {
 
     pub(super) fn named(&self, destination: &Destination) {
         *self.name.borrow_mut() = destination.name().map(ToString::to_string);
+        *self.to.borrow_mut() = Some(destination.clone());
     }
 
     pub(super) fn asked(&self, name: String) {
@@ -204,9 +207,11 @@ pub struct Look {
     pub kind: Kind,
     pub source: SocketAddr,
     pub destination: SocketAddr,
-    pub app: Option<App>,
+    pub owner: Owner,
     pub name: Option<String>,
-    pub rule: &'static str,
+    pub rule: Rc<str>,
+    /// Whether its way is over the mesh.
+    pub meshed: bool,
     pub hops: Vec<NodeId>,
     pub resumed: u32,
     pub age: Duration,
@@ -242,6 +247,9 @@ struct Line<'a> {
     time: u64,
     id: u64,
     app: Option<&'a App>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    forwarded: bool,
+    rule: &'a str,
     protocol: Kind,
     source: SocketAddr,
     destination: SocketAddr,
@@ -320,6 +328,7 @@ impl FlowLog {
             && failure.code != Code::Aborted
             && failure.code != Code::Idle
             && failure.code != Code::ShuttingDown
+            && failure.code != Code::Blocked
         {
             tracing::info!(
                 event = "flow-failed",
@@ -335,33 +344,22 @@ impl FlowLog {
             duration: (flow.clock)() - flow.start,
             code,
         };
-        if flow.searching.get() {
-            flow.unwritten.set(Some(end));
-        } else {
-            self.write(&flow, &end);
-        }
-    }
-
-    /// Notes the owner of a flow, or that none was found; a flow that ended
-    /// meanwhile is written.
-    pub(super) fn owned(&self, flow: &Flow, app: Option<App>) {
-        *flow.app.borrow_mut() = app;
-        flow.searching.set(false);
-        if let Some(end) = flow.unwritten.take() {
-            self.write(flow, &end);
-        }
+        self.write(&flow, &end);
     }
 
     fn write(&self, flow: &Flow, end: &End) {
         let Some(lines) = &self.lines else { return };
         let hops = flow.hops.borrow();
-        let app = flow.app.borrow();
+        let owner = flow.owner.borrow();
+        let rule = flow.rule.borrow();
         let name = flow.name.borrow();
         let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
         let line = Line {
             time: end.time,
             id: flow.id,
-            app: app.as_ref(),
+            app: owner.app(),
+            forwarded: matches!(*owner, Owner::Forwarded(_)),
+            rule: &rule,
             protocol: flow.kind,
             source: flow.source,
             destination: flow.destination,

@@ -5,18 +5,20 @@
 
 use super::attempts::Attempts;
 use super::circuit::Circuit;
+use super::course::{Course, Terms};
 use super::over_mesh::LAST_WORD;
 use super::record::{Flow, Kind};
-use super::{Entry, Way, again, ending};
+use super::{Entry, again, ending};
 use crate::app::{AppUdp, AppUdpSender};
 use crate::circuit::{CircuitError, Receiver, Sender};
 use crate::link::{Link, StreamError};
 use crate::mesh::{CircuitPort, Mesh, send_datagram};
 use crate::outside::{self, Outside, OutsideUdp};
 use bytes::{Bytes, BytesMut};
+use masq_capture::Protocol;
 use masq_core::datagram::OriginatorDatagrams;
 use masq_core::destination::Destination;
-use masq_core::exit_policy::Protocol;
+use masq_core::exit_policy;
 use masq_core::failure::{Code, Failure};
 use masq_core::frame::{Backward, Forward, Target};
 use std::cell::{Cell, RefCell};
@@ -35,12 +37,12 @@ pub(super) async fn run<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut app: A
     let flow = entry.begin(Kind::Udp, ends, Some(app.closer()));
     let end = match entry.target(tuple.destination) {
         Ok(target) => {
-            flow.named(&target.destination);
-            match entry.way.get() {
-                Way::Direct => direct(entry, &mut app, &flow, &target.destination).await,
-                Way::Mesh { hops } => {
-                    over_mesh(entry, &mut app, &flow, &target.destination, hops).await
-                }
+            let to = &target.destination;
+            flow.named(to);
+            match entry.course(&flow, Protocol::Udp, to).await {
+                Ok(Course::Direct) => direct(entry, &mut app, &flow, to).await,
+                Ok(Course::Mesh(terms)) => over_mesh(entry, &mut app, &flow, to, &terms).await,
+                Err(failure) => Err(failure),
             }
         }
         Err(failure) => Err(failure),
@@ -60,7 +62,8 @@ async fn direct<L: Link, O: Outside>(
 ) -> Result<(), Failure> {
     let outside = &*entry.services.outside;
     let policy = &entry.direct_policy;
-    let found = outside::addresses(outside, policy, destination, Protocol::Udp).await?;
+    let found =
+        outside::addresses(outside, policy, destination, exit_policy::Protocol::Udp).await?;
     let address = *found.first().ok_or(Code::NameHasNoAddress)?;
     let socket = outside.udp(address).await?;
     let to_app = app.sender();
@@ -90,7 +93,7 @@ async fn over_mesh<L: Link, O: Outside>(
     app: &mut AppUdp,
     flow: &Rc<Flow>,
     destination: &Destination,
-    hops: u8,
+    terms: &Terms,
 ) -> Result<(), Failure> {
     let exchange = Exchange {
         mesh: entry.services.mesh.clone(),
@@ -100,9 +103,9 @@ async fn over_mesh<L: Link, O: Outside>(
     };
     let target = Target::Udp(destination.clone());
     let mut attempts = Attempts::new(ATTEMPTS);
-    while let Some(circuit) = attempts.next(entry, flow, hops, &target).await {
+    while let Some(circuit) = attempts.next(entry, flow, terms, &target).await {
         let path = circuit.path.clone();
-        match over_circuits(entry, app, circuit, &exchange, hops).await {
+        match over_circuits(entry, app, circuit, &exchange, terms.hops).await {
             Ok(()) => return Ok(()),
             Err(failure) if exchange.answered.get() => return Err(failure),
             Err(failure) => {

@@ -3,7 +3,8 @@
 //! Pure: the facts are gathered by who asks.
 
 use crate::entry::Way;
-use crate::entry::record::{App, Kind, Look};
+use crate::entry::owner::Owner;
+use crate::entry::record::{Kind, Look};
 use masq_core::failure::Code;
 use masq_core::fake_ip;
 use masq_core::names::Outlook;
@@ -23,25 +24,59 @@ pub(super) struct Question {
     pub(super) port: u16,
 }
 
+/// What the rules say of it.
+#[derive(Clone, Debug)]
+pub(super) struct Decided {
+    /// The rule, or what applies without one.
+    pub(super) rule: String,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Way(Way),
+    /// Out of the Node's own sockets, though there is a mesh.
+    Past,
+    /// Refused, with this code.
+    Refused(Code),
+}
+
+impl From<Way> for Decided {
+    fn from(way: Way) -> Self {
+        Decided {
+            rule: way.name().to_owned(),
+            outcome: Outcome::Way(way),
+        }
+    }
+}
+
 /// Explains a flow that is there.
 pub(super) fn of_flow(flow: &Look, way: Way, hops: &[Hop]) -> WhyResponse {
     let mut steps = Steps::default();
-    steps.say(WhyTopic::Owner, owner(flow.app.as_ref(), flow.source));
+    steps.say(WhyTopic::Owner, owner(&flow.owner, flow.source));
     steps.say(WhyTopic::Dns, name_of_flow(flow));
-    let local = flow.kind == Kind::Dns && flow.rule == "local";
-    steps.say(WhyTopic::Rule, rule(flow.rule));
+    let local = flow.kind == Kind::Dns && &*flow.rule == "local";
+    steps.say(WhyTopic::Rule, rule(&flow.rule));
     if local {
         steps.say(WhyTopic::Way, LOCAL_RESOLVER);
         return steps.answer(true);
     }
-    steps.way(way);
-    let carried = match way {
-        Way::Direct => true,
-        Way::Mesh { .. } if hops.is_empty() => {
+    let carried = match (flow.meshed, way) {
+        (false, Way::Mesh { .. }) => {
+            steps.say(WhyTopic::Way, PAST_THE_MESH);
+            true
+        }
+        (_, Way::Direct) => {
+            steps.way(way);
+            true
+        }
+        (true, Way::Mesh { .. }) if hops.is_empty() => {
+            steps.way(way);
             steps.say(WhyTopic::Circuit, "none yet: a route is looked for");
             false
         }
-        Way::Mesh { .. } => {
+        (true, Way::Mesh { .. }) => {
+            steps.way(way);
             steps.circuit("it passes", hops);
             if flow.resumed > 0 {
                 let times = flow.resumed;
@@ -61,13 +96,17 @@ pub(super) fn of_flow(flow: &Look, way: Way, hops: &[Hop]) -> WhyResponse {
 pub(super) fn of_question(
     question: &Question,
     dns: Option<Outlook>,
-    way: Option<Way>,
+    decided: Option<Decided>,
     route: Result<Vec<Hop>, (Code, String)>,
 ) -> WhyResponse {
     let mut steps = Steps::default();
     let app = question.app.as_deref().unwrap_or("any app");
-    steps.say(WhyTopic::Owner, format!("{app}: no rule looks at the app"));
-    let Some(way) = way else {
+    steps.say(WhyTopic::Owner, app);
+    let Some(Decided {
+        rule: said,
+        outcome,
+    }) = decided
+    else {
         let text = "this Node captures nothing: the flow leaves as if there were no Node";
         steps.say(WhyTopic::Way, text);
         return steps.answer(false);
@@ -103,7 +142,21 @@ pub(super) fn of_question(
         steps.say(WhyTopic::Way, text);
         return steps.answer(true);
     }
-    steps.say(WhyTopic::Rule, rule(way.name()));
+    steps.say(WhyTopic::Rule, rule(&said));
+    let way = match outcome {
+        Outcome::Way(way) => way,
+        Outcome::Past => {
+            steps.say(WhyTopic::Way, PAST_THE_MESH);
+            return steps.answer(true);
+        }
+        Outcome::Refused(code) => {
+            steps.say(
+                WhyTopic::Way,
+                format!("refused at once: {}", code.meaning()),
+            );
+            return steps.answer(false);
+        }
+    };
     steps.way(way);
     match (way, route) {
         (Way::Direct, _) => steps.answer(true),
@@ -123,6 +176,8 @@ pub(super) fn of_question(
     }
 }
 
+const PAST_THE_MESH: &str =
+    "past the mesh: out of this Node's own sockets, names by this system's resolver";
 const MAIL: u16 = 25;
 const LOCAL_RESOLVER: &str = "this system's own resolver is asked: no exit knows the local network";
 
@@ -170,17 +225,38 @@ fn place((id, country): &Hop) -> String {
     }
 }
 
-fn owner(app: Option<&App>, source: SocketAddr) -> String {
-    match app {
-        Some(app) => {
-            let path = app.path.as_deref().map(|path| format!(", {path}"));
-            let (name, pid, uid) = (&app.name, app.pid, app.uid);
-            format!(
-                "{name} (process {pid}, user {uid}{})",
-                path.unwrap_or_default()
-            )
+fn owner(owner: &Owner, source: SocketAddr) -> String {
+    match owner {
+        Owner::App(app) => {
+            let mut facts = vec![format!("process {}", app.pid)];
+            facts.push(match &app.user {
+                Some(user) => format!("user {user} ({})", app.uid),
+                None => format!("user {}", app.uid),
+            });
+            facts.extend(app.path.clone());
+            let more = [
+                ("script", &app.script),
+                ("unit", &app.unit),
+                ("container", &app.container),
+            ];
+            for (what, value) in more {
+                facts.extend(value.as_ref().map(|value| format!("{what} {value}")));
+            }
+            let parents = app.facts.parents.iter();
+            let parents: Vec<&str> = parents.map(|parent| parent.name.as_str()).collect();
+            if !parents.is_empty() {
+                facts.push(format!("started by {}", parents.join(" < ")));
+            }
+            format!("{} ({})", app.name, facts.join(", "))
         }
-        None => format!("unknown: nobody could tell which process has {source}"),
+        Owner::Forwarded(None) => {
+            format!("forwarded: {} is no address of this machine", source.ip())
+        }
+        Owner::Forwarded(Some(container)) => {
+            let name = container.name.as_ref().unwrap_or(&container.id);
+            format!("forwarded: from {} of the container {name}", source.ip())
+        }
+        Owner::Unknown => format!("unknown: nobody could tell which process has {source}"),
     }
 }
 

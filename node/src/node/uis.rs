@@ -16,6 +16,7 @@ use crate::link::quic::QuicLink;
 use crate::mesh::Mesh;
 use crate::outside::sockets::Sockets;
 use crate::ready::Readiness;
+use crate::steering::{Capturer, Steering};
 use anyhow::{Context, Result};
 use masq_core::config::{CountryCode, CrashPoint, NodeConfig};
 use masq_core::descriptor::Descriptor;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 use tokio::sync::watch;
+use tokio::task::spawn_local;
 
 type NodeEntry = Entry<QuicLink, Sockets>;
 
@@ -47,6 +49,8 @@ pub(super) struct Parts {
     pub(super) shell: Option<Rc<NodeShell>>,
     /// None without capture.
     pub(super) entry: Option<Rc<NodeEntry>>,
+    /// Who can change the capture.
+    pub(super) capturer: Rc<dyn Capturer>,
     pub(super) started: Instant,
 }
 
@@ -145,6 +149,11 @@ fn dispatch(parts: &Parts) -> Dispatch {
             others: reply.others,
         })
     });
+    let routed = parts.clone();
+    let has_way = move || routed.config.hops() == 0 || route(&routed).is_ok();
+    let steering = Rc::new(Steering::new(parts.capturer.clone(), Box::new(has_way)));
+    spawn_local(steering.clone().keep());
+    dispatch.add(move |frame, now| steering.handle(frame, now).map(Reply::from));
     let vital_parts = parts.clone();
     let mut insight = Insight::new(parts.entry.clone(), Box::new(move || vitals(&vital_parts)));
     dispatch.add(move |frame, now| insight.handle(frame.clone(), now).map(Reply::from));

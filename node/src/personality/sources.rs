@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-const PATHS: [&str; 4] = [
+const PATHS: [&str; 5] = [
     "data-directory",
     "nodes-file",
+    "rules-file",
     "flow-log",
     "journal-directory",
 ];

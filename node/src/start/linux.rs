@@ -5,6 +5,7 @@ use super::{Ui, data_directory};
 use anyhow::{Context, Result, bail};
 use masq_capture::Network;
 use masq_capture::helper::Parameters;
+use masq_capture::states::{LocalNetwork, OnFailure};
 use masq_core::config::NodeConfig;
 use masq_core::fake_ip;
 use masq_core::record::EarningAddress;
@@ -116,6 +117,16 @@ fn capture(config: &NodeConfig) -> Result<Capture<TunDevice>> {
             .into_iter()
             .filter_map(|(ip, length)| Network::new(ip, length))
             .collect(),
+        on_failure: if config.blocks_on_failure {
+            OnFailure::Block
+        } else {
+            OnFailure::Direct
+        },
+        local_network: if config.local_network {
+            LocalNetwork::Allow
+        } else {
+            LocalNetwork::Block
+        },
     };
     let (client, tun) = spawn_helper(&program, &parameters)
         .context("The traffic of this machine cannot be captured")?;

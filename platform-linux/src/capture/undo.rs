@@ -7,10 +7,11 @@ use masq_capture::journal::{Inverse, Journal, Outcome, Storage};
 use masq_capture::{CaptureError, FailureCode, Family};
 use nix::unistd::geteuid;
 
-use super::machine;
+use super::{GUARD_STEP, guard_table, machine};
 use crate::cgroup::Hierarchy;
 use crate::command::{CommandRunner, SystemCommands};
 use crate::journal_file::{self, JournalFile};
+use crate::{capture_state, lockdown};
 
 /// What a repair did with one journal.
 #[derive(Debug)]
@@ -19,8 +20,22 @@ pub struct Repair {
     pub outcome: Result<Vec<Outcome>, CaptureError>,
 }
 
+/// What is undone of what a journal holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All: the user wants the machine's own network back.
+    All,
+    /// All but the table that refuses, where the capture was not to end.
+    AllButTheBlock,
+}
+
 /// Undoes what the journals of a directory hold for this network namespace.
 pub fn repair(directory: &Path) -> Result<Vec<Repair>, CaptureError> {
+    undo_journals(directory, Extent::All)
+}
+
+/// What [`repair`] does, to this extent.
+pub fn undo_journals(directory: &Path, extent: Extent) -> Result<Vec<Repair>, CaptureError> {
     if !geteuid().is_root() {
         let text = "only root can undo what a capture helper did";
         return Err(CaptureError::new(FailureCode::NotPermitted, text));
@@ -30,16 +45,32 @@ pub fn repair(directory: &Path) -> Result<Vec<Repair>, CaptureError> {
     let one = |path: &Path| {
         let file = JournalFile::lock(path)?;
         let mut journal = super::open_journal(file, place.clone())?;
-        undo(&mut journal, |_| true, &SystemCommands, &hierarchy)
+        let blocks = extent == Extent::AllButTheBlock
+            && (lockdown::wanted(directory).is_some() || !journal.is_ending());
+        let chosen = |step: &str| !(blocks && step == GUARD_STEP);
+        let outcomes = undo(&mut journal, chosen, &SystemCommands, &hierarchy)?;
+        let guarded = journal
+            .entries()
+            .iter()
+            .any(|entry| entry.change == GUARD_STEP);
+        Ok((outcomes, guarded))
     };
-    let journals = journal_file::journals(directory)?;
-    Ok(journals
-        .into_iter()
-        .map(|journal| Repair {
-            outcome: one(&journal),
-            journal,
-        })
-        .collect())
+    let mut guarded = false;
+    let mut repairs = Vec::new();
+    for journal in journal_file::journals(directory)? {
+        let outcome = one(&journal).map(|(outcomes, guards)| {
+            guarded |= guards;
+            outcomes
+        });
+        repairs.push(Repair { journal, outcome });
+    }
+    if repairs.iter().all(|repair| repair.outcome.is_ok()) {
+        match capture_state::read() {
+            Some(state) if guarded => super::tell_of_end(state),
+            Some(_) | None => capture_state::forget(),
+        }
+    }
+    Ok(repairs)
 }
 
 pub(super) fn undo<S: Storage>(
@@ -81,6 +112,7 @@ fn carry_out(
                 hierarchy.remove(path).map_err(|error| error.to_string())
             }
             Inverse::RestoreSysctl { path, value } => restore(path, value),
+            Inverse::DeleteTable { name } => guard_table::remove(name, runner),
         })
         .collect()
 }
@@ -94,7 +126,8 @@ fn delete_rules(inverses: &[Inverse], runner: &dyn CommandRunner, wanted: Family
             Inverse::DeleteRule { .. }
             | Inverse::FlushTable { .. }
             | Inverse::RemoveCgroup { .. }
-            | Inverse::RestoreSysctl { .. } => None,
+            | Inverse::RestoreSysctl { .. }
+            | Inverse::DeleteTable { .. } => None,
         })
         .collect();
     if priorities.is_empty() {

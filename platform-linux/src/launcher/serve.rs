@@ -39,7 +39,7 @@ pub fn serve() -> io::Result<()> {
     };
     while launcher.step(&signals)? {}
     if let Some(node) = &mut launcher.node {
-        node.end();
+        node.orphan();
     }
     while let Some(node) = &launcher.node {
         if !node.is_worth_waiting_for() {
@@ -219,7 +219,7 @@ impl Node {
             for (from, to) in &handed {
                 sys::replace_descriptor(from.as_fd(), *to)?;
             }
-            sys::set_parent_death_signal(Signal::SIGTERM)?;
+            sys::set_parent_death_signal(Signal::SIGHUP)?;
             if getppid() == parent {
                 Ok(())
             } else {
@@ -262,11 +262,21 @@ impl Node {
         reports
     }
 
-    /// Asks it to end; [`Node::force_when_late`] makes it.
+    /// Asks it to end, as the user wants; [`Node::force_when_late`] makes it.
     fn end(&mut self) {
+        self.end_by(Signal::SIGTERM);
+    }
+
+    /// Nobody watches it any more, which is nobody's wish: it ends, and leaves
+    /// traffic refused.
+    fn orphan(&mut self) {
+        self.end_by(Signal::SIGHUP);
+    }
+
+    fn end_by(&mut self, signal: Signal) {
         if self.deadline.is_none() {
             // Not reaped yet, so the number is still its own.
-            let _ = kill(self.pid(), Signal::SIGTERM);
+            let _ = kill(self.pid(), signal);
             self.deadline = Some(now() + END);
         }
     }

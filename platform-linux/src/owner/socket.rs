@@ -65,7 +65,7 @@ fn encode(tuple: &FiveTuple) -> Vec<u8> {
         FAMILY_V6
     };
     let (first, second) = match tuple.protocol {
-        Protocol::Tcp => (tuple.source, tuple.destination),
+        Protocol::Tcp | Protocol::Icmp => (tuple.source, tuple.destination),
         Protocol::Udp => (tuple.destination, tuple.source),
     };
     let mut request = vec![family, tuple.protocol.number(), 0, 0];

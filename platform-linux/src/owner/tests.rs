@@ -1,5 +1,4 @@
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::time::Instant;
 
 use masq_capture::Protocol;
 
@@ -21,8 +20,10 @@ fn udp(source: &UdpSocket, destination: &str) -> FiveTuple {
     }
 }
 
-fn assert_own(owner: Option<FlowOwner>) {
-    let owner = owner.expect("an owner");
+fn assert_own(owned: Owned) {
+    let Owned::By(owner) = owned else {
+        panic!("no owner: {owned:?}");
+    };
     assert_eq!(owner.pid, std::process::id());
     assert_eq!(owner.path, std::env::current_exe().unwrap());
     assert!(!owner.name.is_empty());
@@ -63,25 +64,14 @@ fn what_is_gone_has_no_owner() {
     let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let tuple = tcp(&stream);
     drop(stream);
-    assert_eq!(owners.look_up(&tuple), None);
+    assert_eq!(owners.look_up(&tuple), Owned::Unknown);
     // A listener that only shares the port is not the owner.
     let tuple = FiveTuple {
         protocol: Protocol::Tcp,
         source: listener.local_addr().unwrap(),
         destination: "127.0.0.1:9".parse().unwrap(),
     };
-    assert_eq!(owners.look_up(&tuple), None);
-}
-
-#[test]
-fn the_cache_is_bounded() {
-    let mut owners = Owners::new().unwrap();
-    for pid in 0..100 {
-        owners.remember(pid);
-    }
-    assert_eq!(owners.recent.len(), RECENT);
-    owners.remember(99);
-    assert_eq!(owners.recent.iter().filter(|&&pid| pid == 99).count(), 1);
+    assert_eq!(owners.look_up(&tuple), Owned::Unknown);
 }
 
 #[test]
@@ -103,7 +93,9 @@ fn a_maker_is_known_after_its_end() {
         .unwrap();
     assert_eq!(maker.pid, std::process::id());
     owners.proc = PathBuf::from("/nonexistent");
-    let owner = owners.look_up(&tuple).unwrap();
+    let Owned::By(owner) = owners.look_up(&tuple) else {
+        panic!("no owner");
+    };
     assert_eq!(
         (owner.pid, owner.uid, owner.name),
         (maker.pid, maker.uid, maker.name)
@@ -117,64 +109,36 @@ fn a_maker_is_known_after_its_end() {
 }
 
 #[test]
-fn figures() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let streams: Vec<TcpStream> = (0..50)
-        .map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap())
-        .collect();
-    let tuple = tcp(streams.last().unwrap());
-    let mut owners = Owners::new().unwrap();
-    let mut measure = |what: &str, rounds: u32, run: &mut dyn FnMut(&mut Owners)| {
-        #[expect(clippy::disallowed_methods, reason = "a figure for the log")]
-        let start = Instant::now();
-        for _ in 0..rounds {
-            run(&mut owners);
-        }
-        eprintln!(
-            "{what}: {:.1} us",
-            start.elapsed().as_secs_f64() * 1e6 / f64::from(rounds)
-        );
+fn an_echo_request_belongs_to_the_process_of_its_ping_socket() {
+    let socket = |domain| {
+        nix::sys::socket::socket(
+            domain,
+            nix::sys::socket::SockType::Datagram,
+            nix::sys::socket::SockFlag::empty(),
+            nix::sys::socket::SockProtocol::Icmp,
+        )
     };
-    measure("exact query", 200, &mut |owners| {
-        owners.query.find(&tuple).unwrap().unwrap();
-    });
-    let own = PathBuf::from(format!("/proc/{}", std::process::id()));
-    let link = format!(
-        "socket:[{}]",
-        SocketQuery::open()
-            .unwrap()
-            .find(&tuple)
-            .unwrap()
-            .unwrap()
-            .inode
-    );
-    measure("check of one process", 200, &mut |_| {
-        assert!(holds(&own, &link))
-    });
-    measure("description", 200, &mut |_| {
-        assert_eq!(describe(&own, 1, 0).pid, 1)
-    });
-    measure("owner, cold", 20, &mut |owners| {
-        owners.recent.clear();
-        assert_own(owners.look_up(&tuple));
-    });
-    measure("owner, remembered", 200, &mut |owners| {
-        assert_own(owners.look_up(&tuple))
-    });
-    if !nix::unistd::geteuid().is_root() {
+    // Whoever may not make one (ping_group_range) is not asked.
+    let Ok(socket) = socket(nix::sys::socket::AddressFamily::Inet) else {
         return;
-    }
-    let mut owners = Owners::new().unwrap();
-    owners.record(&Hierarchy::open().unwrap()).unwrap();
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let tuple = udp(&socket, "127.0.0.9:53");
-    #[expect(clippy::disallowed_methods, reason = "a figure for the log")]
-    let start = Instant::now();
-    for _ in 0..200 {
-        assert_own(owners.look_up(&tuple));
-    }
-    eprintln!(
-        "owner, noted by the kernel: {:.1} us",
-        start.elapsed().as_secs_f64() * 5e3
-    );
+    };
+    let address = nix::sys::socket::SockaddrIn::new(127, 0, 0, 1, 4_321);
+    nix::sys::socket::bind(std::os::fd::AsRawFd::as_raw_fd(&socket), &address).unwrap();
+    let tuple = FiveTuple {
+        protocol: Protocol::Icmp,
+        source: "127.0.0.1:4321".parse().unwrap(),
+        destination: "127.0.0.9:0".parse().unwrap(),
+    };
+    assert_own(Owners::new().unwrap().look_up(&tuple));
+}
+
+#[test]
+fn a_flow_from_elsewhere_is_forwarded() {
+    let tuple = FiveTuple {
+        protocol: Protocol::Udp,
+        source: "192.0.2.77:5000".parse().unwrap(),
+        destination: "192.0.2.78:53".parse().unwrap(),
+    };
+    let owned = Owners::new().unwrap().look_up(&tuple);
+    assert_eq!(owned, Owned::Forwarded(None));
 }

@@ -1,4 +1,5 @@
-//! `kill -9` at any moment: the machine's network is as before.
+//! `kill -9` at any moment, where the user prefers traffic direct after a
+//! failure: the machine's network is as before.
 //!
 //! The helper is killed at each step of its journal, before and after the
 //! change is made, while it starts and while it undoes; Node and helper are
@@ -64,7 +65,7 @@ fn a_helper_killed_while_it_starts_leaves_no_trace() {
         .enumerate()
     {
         let halt = format!("{}:{}", step.0, step.1);
-        let mut node = lab.node(Some(&halt));
+        let mut node = lab.node_that(Some(&halt), "direct");
         let mut line = node.line();
         if line.starts_with("tun ") {
             line = node.line();
@@ -87,7 +88,7 @@ fn a_helper_killed_while_it_starts_leaves_no_trace() {
         if round % 2 == 0 {
             repair(&lab, &halt);
         } else {
-            let mut next = lab.node(None);
+            let mut next = lab.node_that(None, "direct");
             next.active();
             assert_eq!(next.ask("stop"), "stopped true");
         }
@@ -100,7 +101,7 @@ fn a_helper_killed_while_it_undoes_leaves_no_trace() {
     let Some(lab) = lab() else { return };
     let (before, ways_before) = (state(), ways());
     for halt in UNDO_POINTS {
-        let mut node = lab.node(Some(halt));
+        let mut node = lab.node_that(Some(halt), "direct");
         node.active();
         assert_eq!(node.ask("stop"), "stopped true");
         node.child.wait().unwrap();
@@ -117,7 +118,7 @@ fn a_killed_node_leaves_no_trace() {
     let Some(lab) = lab() else { return };
     let before = state();
     for _ in 0..5 {
-        let mut node = lab.node(None);
+        let mut node = lab.node_that(None, "direct");
         node.active();
         assert_ne!(state(), before);
         let helper = format!("/proc/{}/status", node.helper.unwrap());
@@ -135,7 +136,7 @@ fn a_killed_node_leaves_no_trace() {
 fn a_killed_helper_leaves_no_trace() {
     let Some(lab) = lab() else { return };
     let (before, ways_before) = (state(), ways());
-    let mut node = lab.node(None);
+    let mut node = lab.node_that(None, "direct");
     node.active();
     node.kill_helper();
     let took = until("the network", || effective(&state()) == effective(&before));
@@ -151,7 +152,7 @@ fn a_killed_helper_leaves_no_trace() {
 fn both_killed_leave_no_trace() {
     let Some(lab) = lab() else { return };
     let (before, ways_before) = (state(), ways());
-    let mut node = lab.node(None);
+    let mut node = lab.node_that(None, "direct");
     node.active();
     node.kill_helper();
     node.kill();
@@ -159,7 +160,7 @@ fn both_killed_leave_no_trace() {
     eprintln!("both killed: effect gone in {took:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(ways(), ways_before);
-    let mut next = lab.node(None);
+    let mut next = lab.node_that(None, "direct");
     next.active();
     assert_eq!(next.ask("stop"), "stopped true");
     assert_eq!(state(), before);
@@ -168,9 +169,9 @@ fn both_killed_leave_no_trace() {
 #[test]
 fn a_second_node_in_one_namespace_is_refused() {
     let Some(lab) = lab() else { return };
-    let mut node = lab.node(None);
+    let mut node = lab.node_that(None, "direct");
     node.active();
-    let mut second = lab.node(None);
+    let mut second = lab.node_that(None, "direct");
     let line = second.line();
     assert!(line.starts_with("failed capture-busy"), "{line}");
     assert_eq!(node.ask("stop"), "stopped true");
@@ -179,7 +180,7 @@ fn a_second_node_in_one_namespace_is_refused() {
 #[test]
 fn the_firewall_table_comes_back_when_somebody_ends_nft() {
     let Some(lab) = lab() else { return };
-    let mut node = lab.node(None);
+    let mut node = lab.node_that(None, "direct");
     node.active();
     let helper = node.helper.unwrap();
     let nft = sh(&format!("cat /proc/{helper}/task/{helper}/children"));

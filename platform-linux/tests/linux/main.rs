@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![expect(clippy::print_stderr, reason = "figures and skipped tests are said")]
 
+mod blocked;
 mod capture;
 mod confined;
 mod crash;

@@ -97,15 +97,32 @@ impl Lab {
         self.in_world(&program.to_string_lossy(), arguments)
     }
 
+    /// A client beyond that says again whatever it hears.
+    pub(crate) fn connect_from_world(&self, port: u16) -> Child {
+        let script = format!(
+            "exec 3<>/dev/tcp/{MACHINE}/{port}; while read -r -N 2 x <&3; do printf %s \"$x\" >&3; done"
+        );
+        self.in_world("bash", &["-c", &script])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     pub(crate) fn world_sh(&self, script: &str) -> String {
         output(self.in_world("sh", &["-ec", script]))
     }
 
+    /// A Node after whose failure traffic is refused.
     pub(crate) fn node(&self, halt: Option<&str>) -> FakeNode {
+        self.node_that(halt, "block")
+    }
+
+    pub(crate) fn node_that(&self, halt: Option<&str>, on_failure: &str) -> FakeNode {
         let mut command = Command::new(example("fake_node"));
         command
             .arg(example("capture_helper"))
-            .arg(self.journal.path());
+            .arg(self.journal.path())
+            .arg(on_failure);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         match halt {
             Some(halt) => command.env("MASQ_TEST_HALT_AT", halt),

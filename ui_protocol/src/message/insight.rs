@@ -27,13 +27,16 @@ pub struct Connection {
     pub protocol: FlowProtocol,
     /// Whose it is; absent while nobody could tell.
     pub app_opt: Option<ConnectionApp>,
+    /// Whether it comes from outside of this system: a container, another machine.
+    #[serde(default)]
+    pub forwarded: bool,
     /// The app's end, address and port.
     pub source: String,
     /// The other end as the app sees it; it may be a fake address.
     pub destination: String,
     /// The name of the destination, as far as it is known.
     pub name_opt: Option<String>,
-    /// What decided about its way: the name of a rule, or `mesh`, `direct` or `local`.
+    /// What decided about its way: a rule, or `mesh`, `direct` or `local`.
     pub rule: String,
     /// The Nodes on its way, nearest first, by the first characters of their ids.
     pub hops: Vec<String>,
@@ -79,6 +82,18 @@ pub struct ConnectionApp {
     pub name: String,
     /// Its program.
     pub path_opt: Option<String>,
+    /// What the program runs, where it is an interpreter.
+    #[serde(default)]
+    pub script_opt: Option<String>,
+    /// The name of the user.
+    #[serde(default)]
+    pub user_opt: Option<String>,
+    /// Its systemd unit.
+    #[serde(default)]
+    pub unit_opt: Option<String>,
+    /// The container that it runs in, by name or number.
+    #[serde(default)]
+    pub container_opt: Option<String>,
 }
 
 /// End this flow now: the app gets a reset.

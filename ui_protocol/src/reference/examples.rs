@@ -16,6 +16,8 @@ pub(crate) fn all() -> Vec<Example> {
     examples.extend(configuration());
     examples.extend(mesh());
     examples.extend(super::insight::all());
+    examples.extend(super::capture::all());
+    examples.extend(super::rules::all());
     examples.extend(accounts());
     examples.extend(money());
     examples

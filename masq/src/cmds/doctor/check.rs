@@ -52,6 +52,8 @@ pub(super) struct Facts {
     /// What `ip -V` says.
     pub(super) ip: Option<String>,
     pub(super) journal: Journal,
+    /// Why traffic is refused though no Node carries it.
+    pub(super) blocked: Option<String>,
     /// Interfaces of other tunnels.
     pub(super) tunnels: Vec<String>,
     pub(super) resolv_conf: Option<String>,
@@ -121,6 +123,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Check> {
             tool("nft", facts.nft.as_deref()),
             tool("ip", facts.ip.as_deref()),
             cgroup(facts),
+            blocked(facts),
             journal(facts),
             tunnels(facts),
             resolver(facts),
@@ -292,11 +295,26 @@ fn cgroup(facts: &Facts) -> Check {
     )
 }
 
+fn blocked(facts: &Facts) -> Check {
+    let name = "traffic";
+    match &facts.blocked {
+        None => fine(name, "nothing refuses it without a Node"),
+        Some(why) => {
+            let (what, remedy) = why.split_once("\n  -> ").unwrap_or((why, ""));
+            check(name, Outcome::Fail, what, "", remedy)
+        }
+    }
+}
+
 fn journal(facts: &Facts) -> Check {
     let name = "leftovers";
     match facts.journal {
         Journal::Hidden => fine(name, "not looked for: the journal is root's (use sudo)"),
         Journal::Entries(0) => fine(name, "none"),
+        Journal::Entries(count) if facts.blocked.is_some() => fine(
+            name,
+            format!("{count} changes, which refuse traffic on purpose"),
+        ),
         Journal::Entries(count) if facts.node_processes > 0 => fine(
             name,
             format!("{count} changes, which the Node that runs undoes when it ends"),

@@ -35,6 +35,7 @@ pub(super) fn facts(session: &mut Session, data: Option<PathBuf>, journals: &Pat
         nft: says("nft", "--version"),
         ip: says("ip", "-V"),
         journal: journal(journals),
+        blocked: super::super::blocked::sentence(),
         tunnels: tunnels(Path::new("/sys/class/net")),
         resolv_conf: read("/etc/resolv.conf"),
         ipv6_disabled: read("/proc/sys/net/ipv6/conf/all/disable_ipv6"),

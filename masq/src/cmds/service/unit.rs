@@ -9,6 +9,36 @@ use std::path::Path;
 /// The name of the unit.
 pub(crate) const NAME: &str = "masq.service";
 
+/// The name of the unit that refuses traffic from boot on, where lockdown is on.
+pub(crate) const LOCKDOWN_NAME: &str = "masq-lockdown.service";
+
+/// Before any interface is up; does nothing where lockdown is off.
+pub(crate) fn lockdown_text(masq: &Path) -> String {
+    let masq = quoted(&masq.to_string_lossy()).replace('$', "$$");
+    format!(
+        "\
+# Written by `masq service install`; `masq service uninstall` removes it.
+[Unit]
+Description=MASQ lockdown
+Documentation=man:masq(1)
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target shutdown.target
+After=local-fs.target
+Conflicts=shutdown.target
+ConditionPathExists=/var/lib/masq/journal/lockdown
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={masq} lockdown apply
+
+[Install]
+WantedBy=sysinit.target
+"
+    )
+}
+
 /// What the unit depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings<'a> {
@@ -67,7 +97,7 @@ After=network-online.target
 [Service]
 Type=exec
 {user}ExecStart={node} --initialization
-ExecStopPost=-{masq} repair
+ExecStopPost=-{masq} repair --after-service
 Restart=on-failure
 RestartSec=5
 KillMode=mixed
@@ -138,6 +168,18 @@ mod tests {
         let snapshot = include_str!("masq.service");
         let text = text(&settings());
         assert_eq!(text, snapshot, "put this into masq.service:\n{text}");
+    }
+
+    #[test]
+    fn lockdown_comes_before_the_network_and_only_where_it_is_on() {
+        let text = lockdown_text(Path::new("/usr/bin/masq"));
+        for line in [
+            "Before=network-pre.target shutdown.target",
+            "ConditionPathExists=/var/lib/masq/journal/lockdown",
+            "ExecStart=\"/usr/bin/masq\" lockdown apply",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
     }
 
     #[test]

@@ -74,6 +74,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "Where changes to the system are written down",
     ),
     (
+        "local-network",
+        "ALLOW|BLOCK",
+        "Whether apps reach the networks around this machine",
+    ),
+    (
         "log-level",
         "LEVEL",
         "off, error, warn, info, debug or trace",
@@ -101,6 +106,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "Records of Nodes to make routes from; for laboratories",
     ),
     (
+        "on-failure",
+        "BLOCK|DIRECT",
+        "What becomes of traffic when the Node ends unasked",
+    ),
+    (
         "payment-thresholds",
         "NUMBERS",
         "When debts are paid, six numbers with | between",
@@ -111,6 +121,7 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
         "What this Node asks for, four numbers with | between",
     ),
     ("real-user", "UID:GID:HOME", "Whom the Node runs as"),
+    ("rules-file", "FILE", "The rules per app and destination"),
     (
         "scan-intervals",
         "NUMBERS",

@@ -79,6 +79,8 @@ pub const KEYS: &[Key] = &[
         "uid:gid:home, any of them empty, the ids not 0, for example \"1000:1000:/home/user\"",
     ),
     key("capture", Some("true"), "true or false"),
+    key("on-failure", Some("block"), "block or direct"),
+    key("local-network", Some("allow"), "allow or block"),
     key(
         "tun-name",
         Some("masq0"),
@@ -106,6 +108,11 @@ pub const KEYS: &[Key] = &[
         "rate-pack",
         Some("53844|53844|107688|107688"),
         "four numbers with | between, for example \"53844|53844|107688|107688\"",
+    ),
+    key(
+        "rules-file",
+        None,
+        "a path, for example \"/etc/masq/rules.toml\"",
     ),
     key(
         "flow-log",

@@ -341,12 +341,21 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Whether `yes` stands there and not `no`.
+pub(super) fn either(text: &str, yes: &str, no: &str) -> Result<bool, String> {
+    match text {
+        _ if text == yes => Ok(true),
+        _ if text == no => Ok(false),
+        _ => Err(format!("neither {yes} nor {no}")),
+    }
+}
+
 pub(super) fn country(text: &str) -> Result<CountryCode, String> {
     CountryCode::assigned(text).ok_or_else(|| format!("{text:?} is no country of ISO 3166-1"))
 }
 
 /// `CZ,PL|SK`: commas between equals, `|` before the next in preference.
-pub(super) fn countries(text: &str) -> Result<Vec<Vec<CountryCode>>, String> {
+pub(crate) fn countries(text: &str) -> Result<Vec<Vec<CountryCode>>, String> {
     let groups = text.split('|').map(|group| list(group, country));
     let groups: Vec<Vec<CountryCode>> = groups.collect::<Result<_, String>>()?;
     let mut seen = BTreeSet::new();

@@ -3,18 +3,25 @@
 use std::fmt::Write as _;
 
 use super::is_unresolved;
-use crate::failure::{Code, Place};
+use crate::failure::{Code, Failure, Place};
 
 /// The most characters of a name that are shown.
 const MAX_SHOWN: usize = 253;
 
-pub(super) fn response(name: Option<&str>, code: Code) -> Vec<u8> {
+pub(super) fn response(name: Option<&str>, failure: &Failure) -> Vec<u8> {
+    let code = failure.code;
     let (status, reason) = if code == Code::PaymentRequired {
         (402, "Payment Required")
     } else {
         (503, "Service Unavailable")
     };
-    let body = body(name, code);
+    // Of what others say nothing is shown; a rule is the user's own words.
+    let rule = if code == Code::Blocked {
+        failure.detail.as_ref()
+    } else {
+        ""
+    };
+    let body = body(name, code, rule);
     let head = format!(
         "HTTP/1.1 {status} {reason}\r\n\
          Content-Type: text/html; charset=utf-8\r\n\
@@ -28,8 +35,12 @@ pub(super) fn response(name: Option<&str>, code: Code) -> Vec<u8> {
     [head, body].concat().into_bytes()
 }
 
-fn body(name: Option<&str>, code: Code) -> String {
+fn body(name: Option<&str>, code: Code, rule: &str) -> String {
     let title = title(code);
+    let rule = match rule {
+        "" => String::new(),
+        rule => format!("<p>The rule: <code>{}</code></p>\n", escape(rule)),
+    };
     let host = match name {
         Some(name) => format!("<strong>{}</strong>", escape(name)),
         None => "the site".to_owned(),
@@ -42,7 +53,7 @@ fn body(name: Option<&str>, code: Code) -> String {
          <body><h1>{title}</h1>\n\
          <p>This page comes from the <strong>MASQ Node on this machine</strong>, \
          not from {host}.</p>\n\
-         <p>{meaning}</p>\n<p>What to do: {remedy}</p>\n\
+         <p>{meaning}</p>\n{rule}<p>What to do: {remedy}</p>\n\
          <p><code>{code}</code> happened {place}.</p>\n</body></html>\n",
         meaning = escape(code.meaning()),
         remedy = escape(code.remedy()),

@@ -131,7 +131,11 @@ impl Asker {
         if code == Code::NameHasNoAddress {
             return self.answered(Vec::new());
         }
-        let mut message = self.message(ResponseCode::ServFail);
+        let mut message = self.message(if code == Code::Blocked {
+            ResponseCode::Refused
+        } else {
+            ResponseCode::ServFail
+        });
         if let Some(edns) = &mut message.edns {
             edns.options_mut().insert(extended_error(code));
         }
@@ -175,6 +179,7 @@ pub(super) fn edns(dnssec_ok: bool) -> Edns {
 fn extended_error(code: Code) -> EdnsOption {
     // RFC 8914 section 4: 15 blocked, 22 no reachable authority, 23 network error, 0 other.
     let number: u16 = match code.place() {
+        Place::Local if code == Code::Blocked => 15,
         Place::Local | Place::Platform | Place::Payment | Place::Bug => 0,
         Place::Mesh => 23,
         Place::Exit if code == Code::Policy => 15,

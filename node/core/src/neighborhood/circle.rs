@@ -77,7 +77,6 @@ impl Neighborhood {
         if way_out {
             self.way_out_at = Some(now.instant);
         }
-        self.anchored |= self.is_anchor(&id);
         self.view.clear_slot(slot);
         self.view.touch();
         self.seats.retain(|seat| seat.id != id);
@@ -98,7 +97,6 @@ impl Neighborhood {
         });
         self.view.touch();
         self.seek_tries = 0;
-        self.heal_tries = 0;
         self.plan_is_stale = true;
         if !self.is_client() {
             self.spoil_record(now);
@@ -234,6 +232,7 @@ impl Neighborhood {
             .map(|member| member.id)
             .collect();
         for id in lost {
+            self.heal_tries = 0;
             self.leave_circle(&id, now);
         }
         let unconfirmed: Vec<_> = self

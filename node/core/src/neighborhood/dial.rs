@@ -141,7 +141,7 @@ impl Neighborhood {
 
     pub(super) fn add_introduced(&mut self, by: &NodeId, descriptor: Descriptor, now: Now) {
         let id = descriptor.id();
-        let anchor = self.is_anchor(by);
+        let anchor = self.candidates.get(by).is_some_and(|by| by.seed);
         if let Some(known) = self.candidates.get_mut(&id) {
             known.anchor |= anchor;
             if known.dialling.is_none() {
@@ -160,12 +160,6 @@ impl Neighborhood {
             self.candidates.insert(id, candidate);
         }
         self.plan_is_stale = true;
-    }
-
-    pub(super) fn is_anchor(&self, id: &NodeId) -> bool {
-        self.candidates
-            .get(id)
-            .is_some_and(|candidate| candidate.anchor)
     }
 
     /// Keeps what reaches a neighbor, for this life and the next.

@@ -262,7 +262,8 @@ impl Neighborhood {
         true
     }
 
-    /// Closes the link of the youngest neighbor that has more than enough others.
+    /// Closes the link of the youngest neighbor that has more than enough others; last of all
+    /// one that may be the only way to a part of the mesh.
     fn part_with_one(&mut self, now: Now) -> bool {
         let enough = self.config.limits.enough;
         let spare = self
@@ -270,13 +271,20 @@ impl Neighborhood {
             .iter()
             .filter(|member| self.degree(member) > enough);
         let Some(id) = spare
-            .max_by_key(|member| member.since)
+            .max_by_key(|member| (self.is_met_otherwise(member), member.since))
             .map(|member| member.id)
         else {
             return false;
         };
         self.close(&id, CloseReason::NoRoom, now);
         true
+    }
+
+    /// Whether another neighbor leads to this one, so that its link is no bridge.
+    fn is_met_otherwise(&self, member: &Member) -> bool {
+        let record = self.view.get(&member.id);
+        let neighbors = record.map_or(&[][..], |record| record.neighbors());
+        neighbors.iter().any(|id| self.member(id).is_some())
     }
 
     fn degree(&self, member: &Member) -> usize {

@@ -2,7 +2,8 @@
 //!
 //! A part grows where the Node whose descriptor somebody was given had no place. Only the first of
 //! its Nodes knows anybody outside, so that one goes on asking, and whoever has no place for it
-//! introduces it. Nobody parts with a neighbor because a stranger says that it lives in a part.
+//! introduces it. What it finds then may be lost again, so it looks at what it has, not at what it
+//! once had. Nobody parts with a neighbor because a stranger says that it lives in a part.
 
 use std::time::{Duration, Instant};
 
@@ -27,12 +28,15 @@ impl Neighborhood {
     /// room for it, or when this may be a part of the mesh.
     pub(super) fn plan_healing(&mut self, next: Option<Instant>, now: Now) -> Option<Instant> {
         let room = self.circle.len() <= self.config.limits.enough + 1;
+        if !room && !self.takes_ways_out(now) {
+            self.heal_at = None;
+            return next;
+        }
         let outside: Vec<_> = self
             .candidates
             .iter()
             .filter(|(id, candidate)| {
                 candidate.dialling.is_none()
-                    && (room || self.is_way_out(id, now))
                     && !self.view.is_connected(id)
                     && !self.links.contains_key(id)
                     && self.bans.until(id, now.instant).is_none()
@@ -59,20 +63,28 @@ impl Neighborhood {
         Some(next.map_or(at, |next| next.min(at)))
     }
 
-    /// Whether this Node may live in a part of the mesh that never met the rest: no link ever led
-    /// to a Node it was told of, or all that links lead to is within its radius.
+    /// Whether this Node may live in a part of the mesh that does not know the rest: it sees none
+    /// of those that it was told of, or all that links lead to is within its radius.
     pub(super) fn is_apart(&self) -> bool {
-        let told = || self.candidates.values().any(|candidate| candidate.seed);
-        self.members_up() >= self.config.limits.enough
-            && (self.view.is_whole() || (!self.anchored && told()))
+        self.members_up() >= self.config.limits.enough && (self.view.is_whole() || self.is_adrift())
     }
 
-    /// Whether a link with this Node may join parts of the mesh. One link alone is a weak bridge,
-    /// so what else was found at the same time is joined, too.
-    pub(super) fn is_way_out(&self, id: &NodeId, now: Now) -> bool {
+    fn is_adrift(&self) -> bool {
+        let mut anchors = self.candidates.iter().filter(|(_, known)| known.anchor);
+        let sees = |id| self.view.is_connected(id) || self.member(id).is_some();
+        anchors.clone().next().is_some() && !anchors.any(|(id, _)| sees(id))
+    }
+
+    /// One link alone is a weak bridge between parts of the mesh, so what else is found at the
+    /// same time is joined, too.
+    fn takes_ways_out(&self, now: Now) -> bool {
         let lately = |at: Instant| now.instant.saturating_duration_since(at) < BRIDGING;
-        let apart = self.is_apart() || self.way_out_at.is_some_and(lately);
-        apart && !self.view.is_connected(id)
+        self.way_out_at.is_some_and(lately) || self.is_apart()
+    }
+
+    /// Whether a link with this Node may join parts of the mesh.
+    pub(super) fn is_way_out(&self, id: &NodeId, now: Now) -> bool {
+        !self.view.is_connected(id) && self.takes_ways_out(now)
     }
 
     /// Whoever has the neighbors it needs and asks a Node that does not see it may live in a part

@@ -123,11 +123,9 @@ impl Neighborhood {
         let slot = self.slot(id);
         let mut list = Vec::new();
         for of in news {
-            let known = slot.is_some_and(|slot| self.view.is_known_by(of, slot));
-            if of == id || known || !self.view.concerns_neighbors(of) {
-                continue;
-            }
-            if let Some(version) = self.view.version(of) {
+            if of != id
+                && let Some(version) = self.view.news_for(slot, of)
+            {
                 list.push((*of, version));
             }
         }
@@ -168,11 +166,10 @@ impl Neighborhood {
         let mut pull = Vec::new();
         let mut future = false;
         for (id, version) in list {
-            self.view.note_known(id, *version, slot);
-            let known = match *id == self.own.id {
-                true => Some(self.own.record.version()),
-                false => self.view.version(id),
-            };
+            let mut known = self.view.note_known(id, *version, slot);
+            if *id == self.own.id {
+                known = Some(self.own.record.version());
+            }
             if known.is_some_and(|known| known >= *version) || *id == peer {
                 continue;
             }
@@ -346,11 +343,11 @@ impl Neighborhood {
         bytes: &[u8],
         now: Now,
     ) -> bool {
-        let known = self.view.version(&id);
         let slot = self.slot(&peer);
-        if let Some(slot) = slot {
-            self.view.note_known(&id, version, slot);
-        }
+        let known = match slot {
+            Some(slot) => self.view.note_known(&id, version, slot),
+            None => self.view.version(&id),
+        };
         let wish = self
             .wishes
             .of

@@ -1,11 +1,11 @@
 //! The part of the mesh that a Node keeps: records within some links of itself (W-9.3).
 //!
 //! Distance counts links that both ends have signed, never what a neighbor claims. It is computed
-//! when asked for, for all changes since the last time at once. What no chain of links joins to
-//! this Node waits for a while, in limited number, and is forgotten.
+//! when asked for, for all changes since the last time at once, along links that are found once,
+//! when a record comes. What no chain of links joins to this Node waits for a while, in limited
+//! number, and is forgotten.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Place;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +23,10 @@ const UPDATES: u8 = 32;
 const UPDATE_SECONDS: u32 = 3;
 
 pub(super) struct View {
-    entries: HashMap<NodeId, Entry, IdHash>,
+    places: HashMap<NodeId, usize, IdHash>,
+    /// By place; nothing where one was forgotten.
+    entries: Vec<Option<Entry>>,
+    vacant: Vec<usize>,
     radius: u8,
     records: usize,
     unconnected: usize,
@@ -36,6 +39,8 @@ pub(super) struct View {
 
 struct Entry {
     record: Arc<NodeRecord>,
+    /// The places of those that it names and that name it.
+    links: Vec<usize>,
     /// The slots of neighbors that have this version.
     known_by: u16,
     /// The slot of the neighbor it came from.
@@ -78,7 +83,9 @@ pub(super) enum Insertion {
 impl View {
     pub(super) fn new(radius: u8, limits: &Limits, born: Instant, seed: u64) -> Self {
         View {
-            entries: HashMap::with_hasher(IdHash(seed)),
+            places: HashMap::with_hasher(IdHash(seed)),
+            entries: Vec::new(),
+            vacant: Vec::new(),
             radius: radius.clamp(1, FAR - 1),
             records: limits.records,
             unconnected: limits.unconnected,
@@ -98,11 +105,23 @@ impl View {
     /// All records held.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.places.len()
+    }
+
+    fn entry(&self, id: &NodeId) -> Option<&Entry> {
+        self.entries[*self.places.get(id)?].as_ref()
+    }
+
+    fn entry_mut(&mut self, id: &NodeId) -> Option<&mut Entry> {
+        self.entries[*self.places.get(id)?].as_mut()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().flatten()
     }
 
     pub(super) fn get(&self, id: &NodeId) -> Option<&Arc<NodeRecord>> {
-        self.entries.get(id).map(|entry| &entry.record)
+        self.entry(id).map(|entry| &entry.record)
     }
 
     pub(super) fn version(&self, id: &NodeId) -> Option<u64> {
@@ -110,42 +129,37 @@ impl View {
     }
 
     pub(super) fn is_connected(&self, id: &NodeId) -> bool {
-        self.entries
-            .get(id)
-            .is_some_and(|entry| entry.distance != FAR)
+        self.entry(id).is_some_and(|entry| entry.distance != FAR)
     }
 
     /// Whether some record of the view is like that.
     pub(super) fn any_connected(&self, like: impl Fn(&NodeRecord) -> bool) -> bool {
-        let mut connected = self.entries.values().filter(|entry| entry.distance != FAR);
+        let mut connected = self.all().filter(|entry| entry.distance != FAR);
         connected.any(|entry| like(&entry.record))
     }
 
-    /// Whether its distance makes it concern neighbors, too.
-    pub(super) fn concerns_neighbors(&self, id: &NodeId) -> bool {
-        self.entries
-            .get(id)
-            .is_some_and(|entry| entry.distance < self.radius)
+    /// The version that the neighbor in this slot is to be told of: it does not have it, and the
+    /// distance of its owner makes it concern neighbors, too.
+    pub(super) fn news_for(&self, slot: Option<u8>, id: &NodeId) -> Option<u64> {
+        let known_by = slot.map_or(0, bit);
+        self.entry(id)
+            .filter(|entry| entry.distance < self.radius && entry.known_by & known_by == 0)
+            .map(|entry| entry.record.version())
     }
 
-    pub(super) fn is_known_by(&self, id: &NodeId, slot: u8) -> bool {
-        self.entries
-            .get(id)
-            .is_some_and(|entry| entry.known_by & bit(slot) != 0)
-    }
-
-    /// Notes that the neighbor has this version or a higher one.
-    pub(super) fn note_known(&mut self, id: &NodeId, version: u64, slot: u8) {
-        if let Some(entry) = self.entries.get_mut(id)
-            && entry.record.version() <= version
-        {
+    /// Notes that the neighbor has this version or a higher one; the version that is known here.
+    pub(super) fn note_known(&mut self, id: &NodeId, version: u64, slot: u8) -> Option<u64> {
+        let entry = self.entry_mut(id)?;
+        let known = entry.record.version();
+        if known <= version {
             entry.known_by |= bit(slot);
         }
+        Some(known)
     }
 
     /// A slot has a new neighbor, or one that may have forgotten everything.
     pub(super) fn clear_slot(&mut self, slot: u8) {
-        for entry in self.entries.values_mut() {
+        for entry in self.entries.iter_mut().flatten() {
             entry.known_by &= !bit(slot);
             if entry.source == slot {
                 entry.source = u8::MAX;
@@ -157,8 +171,7 @@ impl View {
     pub(super) fn digest(&self, except: &NodeId) -> Vec<(NodeId, u64)> {
         let near = |entry: &&Arc<NodeRecord>| entry.id() != *except;
         let mut list: Vec<_> = self
-            .entries
-            .values()
+            .all()
             .filter(|entry| entry.distance < self.radius)
             .map(|entry| &entry.record)
             .filter(near)
@@ -182,43 +195,113 @@ impl View {
     ) -> Insertion {
         let seconds = self.seconds(now);
         let known_by = source.map_or(0, bit);
-        match self.entries.entry(record.id()) {
-            Place::Occupied(mut place) => {
-                let entry = place.get_mut();
-                if record.version() <= entry.record.version() {
-                    return Insertion::Old;
-                }
-                let refill = seconds.saturating_sub(entry.updated) / UPDATE_SECONDS;
-                let refill = u8::try_from(refill).unwrap_or(u8::MAX);
-                let updates = entry.updates.saturating_add(refill).min(UPDATES);
-                if updates == 0 {
-                    return Insertion::TooMany;
-                }
-                if refill > 0 {
-                    entry.updated = seconds;
-                }
-                entry.updates = updates - 1;
-                entry.record = record;
-                entry.known_by = known_by;
-                entry.source = source.unwrap_or(u8::MAX);
-                entry.changed = true;
-            }
-            Place::Vacant(place) => {
-                place.insert(Entry {
+        let source = source.unwrap_or(u8::MAX);
+        let id = record.id();
+        let place = match self.places.get(&id) {
+            Some(place) => *place,
+            None => {
+                let entry = Entry {
                     record,
+                    links: Vec::new(),
                     known_by,
-                    source: source.unwrap_or(u8::MAX),
+                    source,
                     distance: FAR,
                     next: FAR,
                     updates: UPDATES,
                     changed: true,
                     updated: seconds,
                     since: seconds,
-                });
+                };
+                self.add(id, entry);
+                self.dirty = true;
+                return Insertion::New;
             }
+        };
+        let Some(entry) = &mut self.entries[place] else {
+            return Insertion::Old;
+        };
+        if record.version() <= entry.record.version() {
+            return Insertion::Old;
+        }
+        let refill = seconds.saturating_sub(entry.updated) / UPDATE_SECONDS;
+        let refill = u8::try_from(refill).unwrap_or(u8::MAX);
+        let updates = entry.updates.saturating_add(refill).min(UPDATES);
+        if updates == 0 {
+            return Insertion::TooMany;
+        }
+        if refill > 0 {
+            entry.updated = seconds;
+        }
+        entry.updates = updates - 1;
+        let same_links = record.neighbors() == entry.record.neighbors();
+        entry.record = record;
+        entry.known_by = known_by;
+        entry.source = source;
+        entry.changed = true;
+        if !same_links {
+            self.unlink(place);
+            self.link(place, &id);
         }
         self.dirty = true;
         Insertion::New
+    }
+
+    fn add(&mut self, id: NodeId, entry: Entry) {
+        let place = match self.vacant.pop() {
+            Some(place) => {
+                self.entries[place] = Some(entry);
+                place
+            }
+            None => {
+                self.entries.push(Some(entry));
+                self.entries.len() - 1
+            }
+        };
+        self.places.insert(id, place);
+        self.link(place, &id);
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Entry> {
+        self.unlink(place);
+        let entry = self.entries[place].take()?;
+        self.places.remove(&entry.record.id());
+        self.vacant.push(place);
+        Some(entry)
+    }
+
+    /// Finds with whom the record in this place is linked.
+    fn link(&mut self, place: usize, id: &NodeId) {
+        let Some(record) = self.entries[place].as_ref().map(|entry| &entry.record) else {
+            return;
+        };
+        let mut links = Vec::with_capacity(record.neighbors().len());
+        for neighbor in record.neighbors() {
+            let Some(other) = self.places.get(neighbor).copied() else {
+                continue;
+            };
+            let other_record = self.entries[other].as_ref().map(|entry| &entry.record);
+            if other != place && other_record.is_some_and(|other| names(other, id)) {
+                links.push(other);
+            }
+        }
+        for other in &links {
+            if let Some(other) = &mut self.entries[*other] {
+                other.links.push(place);
+            }
+        }
+        if let Some(entry) = &mut self.entries[place] {
+            entry.links = links;
+        }
+    }
+
+    fn unlink(&mut self, place: usize) {
+        let links = self.entries[place].as_mut();
+        let links = links.map(|entry| std::mem::take(&mut entry.links));
+        for other in links.unwrap_or_default() {
+            if let Some(other) = &mut self.entries[other] {
+                other.links.retain(|link| *link != place);
+            }
+        }
     }
 
     /// Whether everything that links lead to is within the radius: the mesh is small, or this is
@@ -229,7 +312,7 @@ impl View {
 
     /// Whether so much waits for a connection that the view should be computed first.
     pub(super) fn is_crowded(&self) -> bool {
-        self.entries.len() - self.connected > self.unconnected
+        self.places.len() - self.connected > self.unconnected
     }
 
     /// Whether anything changed since the last computation.
@@ -239,14 +322,16 @@ impl View {
 
     /// Drops records older than this version; they are forgotten by the next computation.
     pub(super) fn expire(&mut self, oldest: u64) -> Vec<NodeId> {
+        let old = |entry: &Entry| entry.record.version() < oldest;
         let mut gone = Vec::new();
-        self.entries.retain(|id, entry| {
-            let keep = entry.record.version() >= oldest;
-            if !keep && entry.distance != FAR {
-                gone.push(*id);
+        for place in 0..self.entries.len() {
+            if self.entries[place].as_ref().is_some_and(old)
+                && let Some(entry) = self.remove(place)
+                && entry.distance != FAR
+            {
+                gone.push(entry.record.id());
             }
-            keep
-        });
+        }
         self.connected -= gone.len();
         self.dirty |= !gone.is_empty();
         gone
@@ -261,39 +346,43 @@ impl View {
         now: Instant,
     ) -> Settled {
         self.dirty = false;
-        for entry in self.entries.values_mut() {
+        for entry in self.entries.iter_mut().flatten() {
             entry.next = FAR;
         }
         let mut reached = Vec::with_capacity(self.connected + 8);
         for id in circle {
-            if let Some(entry) = self.entries.get_mut(&id)
+            if let Some(place) = self.places.get(&id).copied()
+                && let Some(entry) = &mut self.entries[place]
                 && own.is_none_or(|own| names(&entry.record, own))
             {
                 entry.next = 1;
-                reached.push(id);
+                reached.push(place);
             }
         }
-        let mut place = 0;
-        while let Some(id) = reached.get(place).copied() {
-            place += 1;
-            let Some(entry) = self.entries.get(&id) else {
+        let mut next = 0;
+        while let Some(place) = reached.get(next).copied() {
+            next += 1;
+            let Some(entry) = &mut self.entries[place] else {
                 continue;
             };
-            let (distance, record) = (entry.next, entry.record.clone());
+            let distance = entry.next;
             if distance >= self.radius {
                 break;
             }
-            for neighbor in record.neighbors() {
+            let links = std::mem::take(&mut entry.links);
+            for other in &links {
                 if reached.len() >= self.records {
                     break;
                 }
-                if let Some(entry) = self.entries.get_mut(neighbor)
+                if let Some(entry) = &mut self.entries[*other]
                     && entry.next == FAR
-                    && names(&entry.record, &id)
                 {
                     entry.next = distance + 1;
-                    reached.push(*neighbor);
+                    reached.push(*other);
                 }
+            }
+            if let Some(entry) = &mut self.entries[place] {
+                entry.links = links;
             }
         }
         self.connected = reached.len();
@@ -305,14 +394,21 @@ impl View {
 
     /// Whether no link leads from the farthest Nodes to one that is not in the view.
     fn ends_within_the_radius(&self, own: Option<&NodeId>) -> bool {
-        let farthest = self
-            .entries
-            .values()
-            .filter(|entry| entry.next == self.radius);
-        farthest
-            .flat_map(|entry| entry.record.neighbors())
-            .filter(|id| own != Some(id))
-            .all(|id| self.entries.get(id).is_some_and(|entry| entry.next != FAR))
+        let near = |entry: &Entry| entry.next != FAR;
+        let leads_out = |entry: &Entry| {
+            let mut links = entry.links.iter();
+            if !links.all(|place| self.entries[*place].as_ref().is_some_and(near)) {
+                return true;
+            }
+            // Most often all that it names are linked with it, and none needs to be looked up.
+            let named = entry.record.neighbors();
+            named.len() > entry.links.len()
+                && named
+                    .iter()
+                    .any(|id| own != Some(id) && !self.entry(id).is_some_and(near))
+        };
+        let mut farthest = self.all().filter(|entry| entry.next == self.radius);
+        !farthest.any(leads_out)
     }
 
     /// Takes the new distances, and tells what they change.
@@ -322,54 +418,54 @@ impl View {
         let life = u32::try_from(self.unconnected_for.as_secs()).unwrap_or(u32::MAX);
         let mut oldest = None;
         let radius = self.radius;
-        self.entries.retain(|id, entry| {
+        for place in 0..self.entries.len() {
+            let Some(entry) = &mut self.entries[place] else {
+                continue;
+            };
             let (before, after) = (entry.distance, entry.next);
             entry.distance = after;
             if after == FAR {
                 if before != FAR {
-                    settled.forgotten.push(*id);
+                    settled.forgotten.push(entry.record.id());
                     entry.since = seconds;
                     entry.source = u8::MAX;
                 }
                 if seconds.saturating_sub(entry.since) >= life {
                     count(&mut settled.useless, entry.source);
-                    return false;
+                    self.remove(place);
+                    continue;
                 }
                 oldest = Some(oldest.map_or(entry.since, |oldest: u32| oldest.min(entry.since)));
-                return true;
+                continue;
             }
             if entry.changed || before == FAR {
                 settled.learned.push(entry.record.clone());
             }
             let was_near = before < radius;
             if after < radius && (entry.changed || !was_near) {
-                settled.news.push(*id);
+                settled.news.push(entry.record.id());
             }
             entry.changed = false;
-            true
-        });
+        }
         settled.forget_at = oldest
             .map(|since| self.born + Duration::from_secs(u64::from(since)) + self.unconnected_for);
         settled
     }
 
     fn limit_unconnected(&mut self, settled: &mut Settled) {
-        let Some(excess) = (self.entries.len() - self.connected).checked_sub(self.unconnected)
-        else {
+        let waiting = self.places.len() - self.connected;
+        let Some(excess @ 1..) = waiting.checked_sub(self.unconnected) else {
             return;
         };
-        if excess == 0 {
-            return;
-        }
         let mut waiting: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.distance == FAR)
-            .map(|(id, entry)| (entry.since, *id))
+            .all()
+            .filter(|entry| entry.distance == FAR)
+            .map(|entry| (entry.since, entry.record.id()))
             .collect();
         waiting.sort_unstable();
         for (_, id) in waiting.into_iter().take(excess) {
-            if let Some(entry) = self.entries.remove(&id) {
+            let place = self.places.get(&id).copied();
+            if let Some(entry) = place.and_then(|place| self.remove(place)) {
                 count(&mut settled.useless, entry.source);
                 settled.crowded_out += 1;
             }

@@ -6,12 +6,13 @@ use std::path::Path;
 use super::CONFIG_FILE;
 use crate::config::Chain;
 
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 6] = [
     CONFIG_FILE,
     "data-directory",
     "flow-log",
     "journal-directory",
     "nodes-file",
+    "rules-file",
 ];
 
 pub(super) fn is_path(name: &str) -> bool {

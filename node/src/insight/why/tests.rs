@@ -1,9 +1,13 @@
 use super::*;
+use masq_capture::flow::Parent;
+use masq_capture::{FlowOwner, Owned};
 use masq_core::fake_ip::FakeIps;
 use masq_core::names::EntryDns;
 use std::time::{Duration, Instant};
 
-const MESH: Option<Way> = Some(Way::Mesh { hops: 3 });
+fn mesh() -> Option<Decided> {
+    Some(Way::Mesh { hops: 3 }.into())
+}
 
 fn question(host: &str, kind: Kind) -> Question {
     Question {
@@ -76,7 +80,7 @@ fn what_would_happen_is_told_for_every_kind_of_destination() {
     for (host, kind, carried, words) in cases {
         let address = host.parse::<std::net::IpAddr>().is_ok();
         let dns = (!address).then(|| resolver.outlook(host));
-        let answer = of_question(&question(host, kind), dns, MESH, route());
+        let answer = of_question(&question(host, kind), dns, mesh(), route());
         assert_eq!(answer.carried, carried, "{host}");
         let told = text(&answer);
         assert!(told.contains(words), "{host}: {words}: {told}");
@@ -89,7 +93,7 @@ fn a_missing_route_is_told_with_its_remedy() {
         Code::NoExitInCountry,
         "no exit in CZ can be reached".to_owned(),
     ));
-    let answer = of_question(&question("203.0.113.7", Kind::Tcp), None, MESH, route);
+    let answer = of_question(&question("203.0.113.7", Kind::Tcp), None, mesh(), route);
     assert!(!answer.carried);
     let told = text(&answer);
     assert!(
@@ -113,14 +117,22 @@ fn a_flow_is_explained_from_its_app_to_its_exit() {
         kind: Kind::Tcp,
         source: "192.0.2.7:40000".parse().unwrap(),
         destination: "198.18.0.9:443".parse().unwrap(),
-        app: Some(App {
+        owner: Owned::By(Box::new(FlowOwner {
             pid: 12,
             uid: 1000,
+            user: "anna".to_owned(),
             name: "curl".to_owned(),
-            path: Some("/usr/bin/curl".to_owned()),
-        }),
+            path: "/usr/bin/curl".into(),
+            parents: vec![Parent {
+                path: "/bin/bash".into(),
+                name: "bash".to_owned(),
+            }],
+            ..FlowOwner::default()
+        }))
+        .into(),
         name: Some("www.example.org".to_owned()),
-        rule: "mesh",
+        rule: "mesh".into(),
+        meshed: true,
         hops: Vec::new(),
         resumed: 2,
         age: Duration::from_secs(1),
@@ -130,7 +142,7 @@ fn a_flow_is_explained_from_its_app_to_its_exit() {
     let way = Way::Mesh { hops: 3 };
     let told = text(&of_flow(&flow, way, &route().unwrap()));
     for words in [
-        "Owner: curl (process 12, user 1000, /usr/bin/curl)",
+        "Owner: curl (process 12, user anna (1000), /usr/bin/curl, started by bash)",
         "Dns: www.example.org was answered with the fake address 198.18.0.9",
         "Rule: mesh",
         "Way: over 3 Nodes",
@@ -143,7 +155,11 @@ fn a_flow_is_explained_from_its_app_to_its_exit() {
     let waiting = of_flow(&flow, way, &[]);
     assert!(!waiting.carried);
     assert!(text(&waiting).contains("a route is looked for"));
-    let direct = of_flow(&flow, Way::Direct, &[]);
+    let direct = Look {
+        meshed: false,
+        ..flow
+    };
+    let direct = of_flow(&direct, Way::Direct, &[]);
     assert!(direct.carried);
     assert!(text(&direct).contains("own sockets"));
 }

@@ -1,0 +1,111 @@
+//! Hears that somebody took a rule or a route out of the machine's routing.
+//!
+//! systemd-networkd does so at its start, with all that it has not made
+//! itself. What it was is not looked at closely: whoever hears of it compares.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
+
+/// A socket to which the kernel tells changes of rules and routes
+/// (rtnetlink(7)).
+#[derive(Debug)]
+pub(crate) struct RoutingNews {
+    socket: OwnedFd,
+}
+
+/// Rules and routes of IPv4, routes and rules of IPv6.
+const GROUPS: [u32; 4] = [7, 8, 11, 19];
+const DELETED_ROUTE: u16 = 25;
+const DELETED_RULE: u16 = 33;
+const HEADER: usize = 16;
+/// `rtm_table` behind the header: 252 stands for a number that needs more than a byte.
+const TABLE: usize = HEADER + 4;
+const LARGE: u8 = 252;
+
+impl RoutingNews {
+    pub(crate) fn open() -> io::Result<RoutingNews> {
+        let socket = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            SockProtocol::NetlinkRoute,
+        )?;
+        let groups = GROUPS
+            .iter()
+            .fold(0, |groups, group| groups | 1 << (group - 1));
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+        Ok(RoutingNews { socket })
+    }
+
+    /// Takes all news; whether something of ours may be gone.
+    pub(crate) fn concern(&self) -> bool {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut concern = false;
+        loop {
+            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+                Ok(length) => concern |= takes_away(&buffer[..length]),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return concern,
+                // News were lost.
+                Err(_) => return true,
+            }
+        }
+    }
+}
+
+impl AsFd for RoutingNews {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Routes of usual tables come and go with interfaces, and are not ours.
+fn takes_away(mut rest: &[u8]) -> bool {
+    while let Some(header) = rest.first_chunk::<HEADER>() {
+        let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        let Some(message) = rest.get(..length.max(HEADER)) else {
+            return true;
+        };
+        match u16::from_ne_bytes([header[4], header[5]]) {
+            DELETED_RULE => return true,
+            DELETED_ROUTE if message.get(TABLE) == Some(&LARGE) => return true,
+            _ => {}
+        }
+        rest = rest
+            .get(length.max(HEADER).next_multiple_of(4)..)
+            .unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, table: u8) -> Vec<u8> {
+        let mut message = 28u32.to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.extend([0; 10]);
+        message.extend([2, 0, 0, 0, table, 0, 0, 0, 0, 0, 0, 0]);
+        message
+    }
+
+    #[test]
+    fn only_what_can_be_ours_is_of_concern() {
+        let added_rule = message(32, 252);
+        let common_route = message(DELETED_ROUTE, 254);
+        assert!(!takes_away(&[]));
+        assert!(!takes_away(&[added_rule.clone(), common_route].concat()));
+        assert!(takes_away(
+            &[added_rule, message(DELETED_RULE, 252)].concat()
+        ));
+        assert!(takes_away(&message(DELETED_ROUTE, LARGE)));
+        // A piece of a message tells nothing; then it is better to look.
+        assert!(takes_away(&message(DELETED_RULE, 252)[..20]));
+    }
+}
