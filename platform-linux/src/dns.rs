@@ -121,10 +121,6 @@ impl System for LinuxDns {
         Ok(())
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a command of the user's waits for a manager"
-    )]
     fn pause(&mut self) {
         std::thread::sleep(LOOK);
     }

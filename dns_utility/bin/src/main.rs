@@ -40,7 +40,7 @@ struct Arguments {
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
 enum Action {
-    /// Let the Node answer for names (it needs `entry-dns = true`)
+    /// Ask only 127.0.0.1 for names; something must answer there
     Subvert,
     /// Bring back what was there before
     Revert,

@@ -70,6 +70,13 @@ impl Command for Repair {
                 }
             }
         }
+        match self.resolver() {
+            Ok(changed) => changes += usize::from(changed),
+            Err(error) => {
+                status = 1;
+                write_line(&format!("resolver: {error}"));
+            }
+        }
         if !self.json && lockdown::wanted(&self.journal_directory).is_some() {
             write_line(
                 "lockdown is on: it comes back at the next start of a Node or of the machine; \
@@ -85,6 +92,29 @@ impl Command for Repair {
 
 #[cfg(target_os = "linux")]
 impl Repair {
+    /// Brings back the resolver that `dns_utility` switched; whether there was something to do.
+    fn resolver(&self) -> Result<bool, masq_dns::Failure> {
+        use masq_platform_linux::dns::{LinuxDns, is_open};
+
+        if !is_open(&self.journal_directory) {
+            return Ok(false);
+        }
+        let system = LinuxDns::to_change(&self.journal_directory)?;
+        let report = masq_dns::Utility::new(system).revert()?;
+        if self.json {
+            let value = serde_json::json!({
+                "outcome": "undone", "change": "resolver", "kept": report.kept,
+            });
+            write_line(&value.to_string());
+        } else {
+            write_line("undone resolver");
+            for kept in &report.kept {
+                write_line(&format!("  {kept}; that version is kept"));
+            }
+        }
+        Ok(report.changed)
+    }
+
     /// Prints one outcome; whether it is a failure.
     fn print(&self, outcome: &masq_capture::journal::Outcome) -> bool {
         use masq_capture::journal::Outcome;

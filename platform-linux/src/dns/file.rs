@@ -57,11 +57,12 @@ fn snapshot(path: &Path) -> io::Result<Snapshot> {
 /// Puts `snapshot` there, whatever is there now. The name leads to the old or
 /// to the new at any moment, unless something is mounted on it.
 pub(super) fn place(path: &Path, snapshot: &Snapshot) -> Result<(), Failure> {
-    put(path, snapshot).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => {
+    put(path, snapshot).map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
             Failure::NotPermitted(format!("{}: {error}", path.display()))
+        } else {
+            failed(path, &error)
         }
-        _ => failed(path, &error),
     })
 }
 

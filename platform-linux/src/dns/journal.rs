@@ -83,10 +83,6 @@ impl Journal {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a command of the user's waits for another"
-)]
 fn lock(directory: &Path) -> io::Result<Flock<File>> {
     DirBuilder::new()
         .recursive(true)
