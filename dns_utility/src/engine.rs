@@ -21,6 +21,8 @@ pub trait System {
     /// Does not return before the record is safe.
     fn save(&mut self, record: &Record) -> Result<(), Failure>;
     fn forget(&mut self) -> Result<(), Failure>;
+    /// Whether anything answers a question for a name at port 53 of this address.
+    fn answers(&mut self, server: IpAddr) -> bool;
     /// Waits for one `LOOKS_PER_SECOND`th of a second.
     fn pause(&mut self);
 }
@@ -112,6 +114,12 @@ impl<S: System> Utility<S> {
             return Ok(report);
         }
         let (record, steps) = plan::subvert(&environment, &decision)?;
+        if !self.system.answers(record.server) {
+            return Err(Failure::Refused(format!(
+                "nothing answers on {} port 53, so no name would be found any more; start what shall answer there first",
+                record.server
+            )));
+        }
         self.system.save(&record)?;
         report.changed = true;
         match self.switch(&record, &steps) {

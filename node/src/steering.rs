@@ -89,9 +89,11 @@ impl Steering {
 
     /// What becomes of this machine's traffic.
     pub fn state(&self) -> CaptureState {
-        match self.capturer.state() {
-            CaptureState::On if !(self.has_way)() => CaptureState::Reconnecting,
-            state => state,
+        let state = self.capturer.state();
+        if state == CaptureState::On && !(self.has_way)() {
+            CaptureState::Reconnecting
+        } else {
+            state
         }
     }
 

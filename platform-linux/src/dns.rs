@@ -15,6 +15,7 @@ use crate::command::{self, CommandRunner, SystemCommands};
 mod file;
 mod journal;
 mod network_manager;
+mod probe;
 mod resolved;
 
 pub use journal::is_open;
@@ -119,6 +120,10 @@ impl System for LinuxDns {
         self.journal.forget()?;
         fault::point("dns-forget", "after");
         Ok(())
+    }
+
+    fn answers(&mut self, server: std::net::IpAddr) -> bool {
+        probe::answers(server, 53)
     }
 
     fn pause(&mut self) {

@@ -25,6 +25,7 @@ mod masq_run;
 mod names;
 mod original;
 mod rejoin;
+mod rules;
 mod seamless;
 mod states;
 mod support;

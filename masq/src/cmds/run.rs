@@ -109,10 +109,8 @@ fn direct(session: &mut Session, command: &[OsString]) -> Result<u8> {
     }
     let (program, arguments) = command.split_first().context("no command")?;
     let error = std::process::Command::new(program).args(arguments).exec();
-    let status = match error.kind() {
-        std::io::ErrorKind::NotFound => 127,
-        _ => 126,
-    };
+    let not_found = error.kind() == std::io::ErrorKind::NotFound;
+    let status = if not_found { 127 } else { 126 };
     let _ = std::io::Write::write_fmt(
         &mut std::io::stderr(),
         format_args!("masq: {}: {error}\n", program.to_string_lossy()),

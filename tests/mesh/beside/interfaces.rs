@@ -36,16 +36,14 @@ impl Moving {
     }
 
     /// The download goes on, over the same interface, and nothing went past the mesh.
-    fn goes_on(&mut self, after: &str) {
+    fn goes_on(&mut self, after: &str) -> Duration {
         let begin = Instant::now();
         read_content(&mut self.download, self.position, PIECE);
-        println!(
-            "MEASURED: {PIECE} bytes after {after}: {:?}",
-            begin.elapsed()
-        );
+        let taken = begin.elapsed();
         self.position += PIECE;
         assert_eq!(interface_number(self.mesh.app(), TUN), self.tun, "{after}");
         assert_eq!(sent_past_the_mesh(&self.mesh), 0, "{after}");
+        taken
     }
 
     /// What was not sent when it all happened.
@@ -90,10 +88,12 @@ fn a_download_goes_on_when_the_default_route_moves_to_another_interface() {
         "route add default via 198.51.100.1 dev wlan0 metric 600\n\
          route add default via 2001:db8:6d61:200::1 dev wlan0 metric 2000\n",
     );
-    moving.goes_on("a second default route");
+    let taken = moving.goes_on("a second default route");
+    println!("MEASURED: {PIECE} bytes after a second default route: {taken:?}");
     // The cable is pulled: its routes go, the other one counts.
     ip(&host, &format!("link set {UPLINK} down\n"));
-    moving.goes_on("the loss of the first interface");
+    let taken = moving.goes_on("the loss of the first interface");
+    println!("MEASURED: {PIECE} bytes after the loss of the first interface: {taken:?}");
     let gateway = std::net::Ipv4Addr::from(u32::from(host.v4()) - 1);
     ip(
         &host,
@@ -104,9 +104,11 @@ fn a_download_goes_on_when_the_default_route_moves_to_another_interface() {
             host.v6()
         ),
     );
-    moving.goes_on("its return");
+    let taken = moving.goes_on("its return");
+    println!("MEASURED: {PIECE} bytes after its return: {taken:?}");
     ip(&host, "link del wlan0\n");
-    moving.goes_on("the loss of the second interface");
+    let taken = moving.goes_on("the loss of the second interface");
+    println!("MEASURED: {PIECE} bytes after the loss of the second interface: {taken:?}");
     moving.ends();
 }
 
@@ -124,11 +126,13 @@ fn a_download_goes_on_when_the_gateway_is_lost_for_a_while() {
         &host,
         &format!("route add default via {gateway} dev {UPLINK} metric 50\n"),
     );
-    moving.goes_on("five seconds without a default route");
+    let taken = moving.goes_on("five seconds without a default route");
+    println!("MEASURED: {PIECE} bytes after five seconds without a default route: {taken:?}");
     moving.mesh.lab.plug(&host, false).unwrap();
     thread::sleep(Duration::from_secs(5));
     moving.mesh.lab.plug(&host, true).unwrap();
-    moving.goes_on("five seconds without a cable");
+    let taken = moving.goes_on("five seconds without a cable");
+    println!("MEASURED: {PIECE} bytes after five seconds without a cable: {taken:?}");
     moving.ends();
 }
 
@@ -141,7 +145,8 @@ fn a_download_goes_on_when_the_host_gets_other_addresses() {
     let host = moving.mesh.app().clone();
     // A lease is renewed with another address.
     moving.mesh.lab.renumber(&host).unwrap();
-    moving.goes_on("another IPv4 address");
+    let taken = moving.goes_on("another IPv4 address");
+    println!("MEASURED: {PIECE} bytes after another IPv4 address: {taken:?}");
     // The provider hands out another prefix.
     namespace::ip_batch(
         &moving.mesh.lab.wan(),
@@ -160,7 +165,8 @@ fn a_download_goes_on_when_the_host_gets_other_addresses() {
             host.v6()
         ),
     );
-    moving.goes_on("another IPv6 address");
+    let taken = moving.goes_on("another IPv6 address");
+    println!("MEASURED: {PIECE} bytes after another IPv6 address: {taken:?}");
     let begin = Instant::now();
     let address = resolve(&host, "origin.example.test", "A");
     host.inside(|| TcpStream::connect_timeout(&(address, 7).into(), LIMIT).unwrap())
