@@ -15,6 +15,10 @@ use crate::support::{JOIN, LIMIT};
 const URL: &str = "http://www.example.test/bytes/20000";
 const PASSWORD: &str = "correct horse battery staple";
 
+/// A request costs at least so many packets, however the kernel joins them: SYN, its end, the request,
+/// and what acknowledges the answer.
+const ENOUGH: u64 = 5;
+
 /// A machine with a Node that `masq` talks to; its programs are copies of curl.
 struct Machine {
     control: Control,
@@ -81,14 +85,14 @@ impl Machine {
     fn assert_direct(&self, what: &str, run: impl FnOnce() -> Output) {
         let (output, _, other) = self.watched(run);
         assert!(output.status.success(), "{what}: {output:?}");
-        assert!(other >= 10, "{what}: {other} packets went straight out");
+        assert!(other >= ENOUGH, "{what}: {other} packets went straight out");
     }
 
     /// They went over it, and nothing else did anything else.
     fn assert_mesh(&self, what: &str, run: impl FnOnce() -> Output) {
         let (output, mesh, other) = self.watched(run);
         assert!(output.status.success(), "{what}: {output:?}");
-        assert!(mesh >= 10, "{what}: {mesh} packets of the mesh");
+        assert!(mesh >= ENOUGH, "{what}: {mesh} packets of the mesh");
         assert_eq!(other, 0, "{what}: packets went straight out");
     }
 
@@ -103,7 +107,7 @@ impl Machine {
     }
 
     fn hits(&self, id: &str) -> u64 {
-        let answer = self.control.json(&["rules", "list"]).unwrap();
+        let answer = self.control.json(&["rules", "hits"]).unwrap();
         let rules = answer["rules"].as_array().unwrap();
         let rule = rules.iter().find(|rule| rule["id"] == id);
         let rule = rule.unwrap_or_else(|| panic!("no rule {id}: {answer}"));
@@ -188,7 +192,8 @@ fn two_apps_on_one_machine_take_different_ways_to_one_server() {
     assert_eq!(refused("http://www.blocked.test:8080/"), Some(7));
 
     assert_eq!(machine.hits("alpha"), 3);
-    assert_eq!(machine.hits("secret"), 3);
+    // Where the first address is refused, curl tries the other: each is a flow.
+    assert!((3..=6).contains(&machine.hits("secret")));
     let why = machine
         .control
         .say(&["why", "--app", &machine.app("alpha"), URL]);
@@ -287,7 +292,8 @@ fn a_subject_is_a_user_a_script_a_group_a_parent_or_nobody() {
     let as_user = format!("exec setpriv --reuid 65533 --clear-groups {get}");
     let as_group = format!("exec setpriv --regid 65532 --clear-groups {get}");
     let script = script.to_string_lossy().into_owned();
-    let cases: [(&str, String, Box<dyn Fn() -> Output>); 6] = [
+    type Case<'a> = (&'a str, String, Box<dyn Fn() -> Output + 'a>);
+    let cases: [Case<'_>; 6] = [
         (
             "user",
             "user = 65533".into(),

@@ -35,6 +35,7 @@ fn node() -> Mock {
     Mock::start(move |asked| {
         let body = match asked["opcode"].as_str() {
             Some("health") => json!({"findings": [finding]}),
+            Some("capture") => json!({"state": "on", "resumesUnixOpt": null}),
             Some("connectionStatus") => json!({"stage": "ConnectedToNeighbor"}),
             other => panic!("{other:?}"),
         };
@@ -64,6 +65,7 @@ fn status_says_what_the_node_finds_wrong_and_what_to_do() {
         text(&output.stdout),
         "The Node runs.\n\
          ConnectedToNeighbor: there is a neighbor, but no route to an exit yet.\n\
+         Capture: on.\n\
          error no-route: There is no route over 3 Nodes.\n  -> Wait.\n"
     );
     let output = at_home(daemon.port, &["status", "--json"], &home);

@@ -95,7 +95,7 @@ fn check_says_all_and_test_says_which_rule_decides_and_why() {
     fs::write(&file, "only = [\"firefox\"]\n[[rule]]\nname = \"ads\"\nto = \"list:ads.txt\"\naction = \"block\"\n").unwrap();
 
     assert!(done(&file, &["check"]).contains("2 rules are right, 0 expectations hold"));
-    let told = done(&file, &["test", "curl", "->", "ads.example"]);
+    let told = done(&file, &["test", "curl -> ads.example"]);
     assert!(told.starts_with("block by ads: "), "{told}");
     let told = done(&file, &["test", "curl -> example.org"]);
     assert!(
