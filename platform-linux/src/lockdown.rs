@@ -1,7 +1,7 @@
 //! Lockdown: what the user wants refused also while nothing is captured.
 //!
 //! The wish is a file of root's beside the journal; the rules are the guard
-//! table, which [`apply`] puts in place with its inverse in the journal.
+//! table, which the capture puts in place with its inverse in the journal.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};

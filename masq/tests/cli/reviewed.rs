@@ -283,6 +283,8 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
         "",
         "why",
     ),
+    ("rules-hits", &["rules", "hits"], "", "rulesHits"),
+    ("rules-reload", &["rules", "reload"], "", "rulesReload"),
     (
         "why-json",
         &["why", "--protocol", "dns", "example.org", "--json"],
@@ -292,7 +294,15 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
 ];
 
 /// Opcodes whose commands are tested below or elsewhere.
-const ELSEWHERE: &[&str] = &["health", "shutdown"];
+const ELSEWHERE: &[&str] = &[
+    "admit",
+    "capture",
+    "health",
+    "localNetwork",
+    "pause",
+    "resume",
+    "shutdown",
+];
 
 #[test]
 fn commands_send_and_print_what_was_reviewed() {
