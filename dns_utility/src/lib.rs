@@ -1,4 +1,4 @@
-//! The switch of the system's resolver: who owns it ([`detect`]), what is
+//! The switch of the system's resolver: who owns it ([`mod@detect`]), what is
 //! changed and how that is undone ([`plan`]), in which order ([`engine`]).
 //!
 //! Pure: the system is a trait ([`engine::System`]); `platform-linux` has the
