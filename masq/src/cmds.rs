@@ -19,6 +19,7 @@ pub(crate) mod exit_location;
 pub(crate) mod financials;
 pub(crate) mod generate_wallets;
 mod language;
+pub(crate) mod local_network;
 pub(crate) mod lockdown;
 pub(crate) mod man;
 mod measure;
@@ -78,6 +79,7 @@ commands! {
     ExitLocation(exit_location),
     Financials(financials),
     GenerateWallets(generate_wallets),
+    LocalNetwork(local_network),
     Lockdown(lockdown),
     Man(man),
     NeighborhoodGraph(neighborhood_graph),

@@ -283,6 +283,12 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
         "",
         "why",
     ),
+    (
+        "local-network",
+        &["local-network", "block"],
+        "",
+        "localNetwork",
+    ),
     ("rules-hits", &["rules", "hits"], "", "rulesHits"),
     ("rules-reload", &["rules", "reload"], "", "rulesReload"),
     (
@@ -294,15 +300,7 @@ const CASES: &[(&str, &[&str], &str, &str)] = &[
 ];
 
 /// Opcodes whose commands are tested below or elsewhere.
-const ELSEWHERE: &[&str] = &[
-    "admit",
-    "capture",
-    "health",
-    "localNetwork",
-    "pause",
-    "resume",
-    "shutdown",
-];
+const ELSEWHERE: &[&str] = &["admit", "capture", "health", "pause", "resume", "shutdown"];
 
 #[test]
 fn commands_send_and_print_what_was_reviewed() {
