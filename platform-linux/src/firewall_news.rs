@@ -3,19 +3,16 @@
 //! What it was is not looked at closely: whoever hears of it compares.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-};
+use nix::sys::socket::SockProtocol;
 
-/// A socket to which the kernel tells changes of nftables
+use crate::kernel_news::KernelNews;
+
+/// The kernel's news of nftables
 /// (linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h).
 #[derive(Debug)]
-pub(crate) struct FirewallNews {
-    socket: OwnedFd,
-}
+pub(crate) struct FirewallNews(KernelNews);
 
 const GROUP_NFTABLES: u32 = 7;
 const SUBSYSTEM_NFTABLES: u8 = 10;
@@ -25,38 +22,19 @@ const DELETED_RULE: u8 = 8;
 
 impl FirewallNews {
     pub(crate) fn open() -> io::Result<FirewallNews> {
-        let socket = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-            SockProtocol::NetlinkNetFilter,
-        )?;
-        bind(
-            socket.as_raw_fd(),
-            &NetlinkAddr::new(0, 1 << (GROUP_NFTABLES - 1)),
-        )?;
-        Ok(FirewallNews { socket })
+        let news = KernelNews::open(SockProtocol::NetlinkNetFilter, &[GROUP_NFTABLES])?;
+        Ok(FirewallNews(news))
     }
 
     /// Takes all news; whether something of the table `name` may be gone.
     pub(crate) fn concern(&self, name: &str) -> bool {
-        let mut buffer = vec![0; 64 * 1024];
-        let mut concern = false;
-        loop {
-            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) => concern |= takes_from(&buffer[..length], name),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return concern,
-                // News were lost.
-                Err(_) => return true,
-            }
-        }
+        self.0.take(|messages| takes_from(messages, name))
     }
 }
 
 impl AsFd for FirewallNews {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.0.as_fd()
     }
 }
 

@@ -24,6 +24,7 @@ pub mod helper_client;
 pub mod inherited;
 pub mod interfaces;
 pub mod journal_file;
+mod kernel_news;
 pub mod launcher;
 pub mod leaks;
 pub mod lockdown;

@@ -4,19 +4,15 @@
 //! itself. What it was is not looked at closely: whoever hears of it compares.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-};
+use nix::sys::socket::SockProtocol;
 
-/// A socket to which the kernel tells changes of rules and routes
-/// (rtnetlink(7)).
+use crate::kernel_news::KernelNews;
+
+/// The kernel's news of rules and routes (rtnetlink(7)).
 #[derive(Debug)]
-pub(crate) struct RoutingNews {
-    socket: OwnedFd,
-}
+pub(crate) struct RoutingNews(KernelNews);
 
 /// Rules and routes of IPv4, routes and rules of IPv6.
 const GROUPS: [u32; 4] = [7, 8, 11, 19];
@@ -29,38 +25,19 @@ const LARGE: u8 = 252;
 
 impl RoutingNews {
     pub(crate) fn open() -> io::Result<RoutingNews> {
-        let socket = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-            SockProtocol::NetlinkRoute,
-        )?;
-        let groups = GROUPS
-            .iter()
-            .fold(0, |groups, group| groups | 1 << (group - 1));
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
-        Ok(RoutingNews { socket })
+        let news = KernelNews::open(SockProtocol::NetlinkRoute, &GROUPS)?;
+        Ok(RoutingNews(news))
     }
 
     /// Takes all news; whether something of ours may be gone.
     pub(crate) fn concern(&self) -> bool {
-        let mut buffer = vec![0; 64 * 1024];
-        let mut concern = false;
-        loop {
-            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(length) => concern |= takes_away(&buffer[..length]),
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return concern,
-                // News were lost.
-                Err(_) => return true,
-            }
-        }
+        self.0.take(takes_away)
     }
 }
 
 impl AsFd for RoutingNews {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.0.as_fd()
     }
 }
 

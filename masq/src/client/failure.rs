@@ -40,3 +40,18 @@ pub(crate) enum Failure {
     #[error("given up")]
     Interrupted,
 }
+
+impl Failure {
+    /// Whether the reason is that no Node runs, or no Daemon either.
+    pub(crate) fn is_no_node(&self) -> bool {
+        match self {
+            Failure::Nobody { .. } | Failure::NoNode { .. } => true,
+            Failure::Refused(error) => error.code == Code::NODE_NOT_RUNNING,
+            Failure::NotAdmitted { .. }
+            | Failure::Foreign { .. }
+            | Failure::Gone(_)
+            | Failure::Silent { .. }
+            | Failure::Interrupted => false,
+        }
+    }
+}

@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use masq_ui_protocol::Code;
 use masq_ui_protocol::message::{
     CaptureRequest, CaptureResponse, CaptureState, ConnectionStage, ConnectionStatusRequest,
     ConnectionStatusResponse, Finding, HealthRequest, HealthResponse, Severity,
@@ -94,12 +93,8 @@ impl Live {
     fn ask(session: &mut Session) -> Result<Option<Live>> {
         let health: HealthResponse = match session.request(&HealthRequest {}, ORDINARY) {
             Ok(health) => health,
-            Err(Failure::Nobody { .. } | Failure::NoNode { .. } | Failure::Foreign { .. }) => {
-                return Ok(None);
-            }
-            Err(Failure::Refused(error)) if error.code == Code::NODE_NOT_RUNNING => {
-                return Ok(None);
-            }
+            Err(Failure::Foreign { .. }) => return Ok(None),
+            Err(failure) if failure.is_no_node() => return Ok(None),
             Err(failure) => return Err(failure.into()),
         };
         let stage = session.request(&ConnectionStatusRequest {}, ORDINARY);

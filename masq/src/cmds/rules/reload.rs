@@ -1,7 +1,6 @@
 //! `masq rules reload`, and the same for commands that have changed the file.
 
 use anyhow::Result;
-use masq_ui_protocol::Code;
 use masq_ui_protocol::message::{RulesReloadRequest, RulesReloadResponse};
 
 use crate::client::{Failure, ORDINARY};
@@ -30,8 +29,7 @@ pub(super) enum Taken {
 pub(super) fn take(session: &mut Session) -> Taken {
     match session.request(&RulesReloadRequest {}, ORDINARY) {
         Ok(answer) => Taken::By(answer),
-        Err(Failure::Nobody { .. } | Failure::NoNode { .. }) => Taken::Nobody,
-        Err(Failure::Refused(error)) if error.code == Code::NODE_NOT_RUNNING => Taken::Nobody,
+        Err(failure) if failure.is_no_node() => Taken::Nobody,
         Err(failure) => Taken::Not(failure),
     }
 }

@@ -157,6 +157,23 @@ impl Reader<'_> {
         self.read.errors.push(error);
     }
 
+    fn boolean(&mut self, key: &str, value: &Value<'_>) -> Option<bool> {
+        match value.get_ref() {
+            DeValue::Boolean(on) => Some(*on),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => {
+                let source = self.source(value.span());
+                let remedy = "true or false, without quotes";
+                self.problem(value.span(), key, &source, "neither true nor false", remedy);
+                None
+            }
+        }
+    }
+
     /// The texts of a value: one, or a list; numbers count as texts.
     fn texts(&mut self, key: &str, value: &Value<'_>, remedy: &str) -> Vec<(String, Span<usize>)> {
         let mut texts = Vec::new();
@@ -335,24 +352,11 @@ impl Reader<'_> {
                 "comment" => {
                     rule.comment = self.text("comment", value, "for example \"why it is here\"")
                 }
-                "enabled" => match value.get_ref() {
-                    DeValue::Boolean(on) => rule.enabled = *on,
-                    DeValue::String(_)
-                    | DeValue::Integer(_)
-                    | DeValue::Float(_)
-                    | DeValue::Datetime(_)
-                    | DeValue::Array(_)
-                    | DeValue::Table(_) => {
-                        let source = self.source(value.span());
-                        self.problem(
-                            value.span(),
-                            "enabled",
-                            &source,
-                            "neither true nor false",
-                            "true or false, without quotes",
-                        );
+                "enabled" => {
+                    if let Some(on) = self.boolean("enabled", value) {
+                        rule.enabled = on;
                     }
-                },
+                }
                 "action" | "hops" | "exit-country" | "fallback-routing" | "isolation" => {
                     self.way(&mut way, key.get_ref(), value);
                 }

@@ -2,8 +2,6 @@
 
 use std::ops::Range as Span;
 
-use toml::de::DeValue;
-
 use super::{ACTIONS, Reader, Value};
 use crate::config::{ExitCountries, HopCount, countries};
 use crate::rules::facts::Action;
@@ -86,19 +84,11 @@ impl Reader<'_> {
                     Err(why) => self.problem(value.span(), key, &text, why, remedy),
                 }
             }
-            "fallback-routing" => match value.get_ref() {
-                DeValue::Boolean(on) => way.fallback = Some(*on),
-                DeValue::String(_)
-                | DeValue::Integer(_)
-                | DeValue::Float(_)
-                | DeValue::Datetime(_)
-                | DeValue::Array(_)
-                | DeValue::Table(_) => {
-                    let source = self.source(value.span());
-                    let remedy = "true or false, without quotes";
-                    self.problem(value.span(), key, &source, "neither true nor false", remedy);
+            "fallback-routing" => {
+                if let Some(on) = self.boolean(key, value) {
+                    way.fallback = Some(on);
                 }
-            },
+            }
             _ => {
                 let remedy = "1 to 64 letters without spaces, for example \"bank\"";
                 let Some(text) = self.text(key, value, remedy) else {
