@@ -87,12 +87,15 @@ fn main() -> std::process::ExitCode {
                 let pid = pid.parse().expect("a number");
                 println!("{:?}", ask(&helper, &Request::Admit { id: 2, pid }));
             }
-            ["bypass", user] => {
-                let users = user.parse().into_iter().collect();
-                let subjects = Subjects {
-                    users,
-                    ..Subjects::default()
-                };
+            ["bypass", subject] => {
+                let mut subjects = Subjects::default();
+                if let Some(unit) = subject.strip_prefix("unit:") {
+                    subjects.units.push(unit.to_owned());
+                } else if let Some(group) = subject.strip_prefix("cgroup:") {
+                    subjects.cgroups.push(PathBuf::from(group));
+                } else {
+                    subjects.users.extend(subject.parse::<u32>());
+                }
                 println!("{:?}", ask(&helper, &Request::Bypass { id: 3, subjects }));
             }
             ["local", word] => {

@@ -24,6 +24,7 @@ mod leaks;
 mod masq_run;
 mod names;
 mod original;
+mod passing;
 mod rejoin;
 mod rules;
 mod seamless;

@@ -400,35 +400,3 @@ fn an_admitted_process_passes_by_the_tun() {
     shell.kill().unwrap();
     shell.wait().unwrap();
 }
-
-#[test]
-fn a_user_ruled_direct_passes_by_the_tun() {
-    let Some(lab) = lab() else { return };
-    let mut node = lab.node(None);
-    node.active();
-    let _ = node.ask("packets");
-    let send = || {
-        sh("setpriv --reuid=65534 --clear-groups bash -c 'echo x > /dev/udp/9.9.9.9/443'");
-    };
-    send();
-    assert_eq!(node.ask("packets"), "packets 17:9.9.9.9:443");
-    assert_eq!(
-        node.ask("bypass 65534"),
-        "Some(Done { id: 3, refused: None })"
-    );
-    send();
-    assert_eq!(node.ask("packets"), "packets");
-    assert_eq!(seen(&lab), 1);
-    // A pause forgets nothing, and another list takes it back.
-    assert_eq!(node.ask("suspend"), "Some(Suspended)");
-    assert_eq!(node.ask("resume"), "Some(Active)");
-    send();
-    assert_eq!(seen(&lab), 1);
-    assert_eq!(
-        node.ask("bypass none"),
-        "Some(Done { id: 3, refused: None })"
-    );
-    send();
-    assert_eq!(seen(&lab), 0);
-    assert_eq!(node.ask("stop"), "stopped true");
-}
