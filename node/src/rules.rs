@@ -102,6 +102,24 @@ impl Rules {
         now.ruling(&now.set.decide(facts))
     }
 
+    /// The rules before the one that decides which a flow meets in part, with
+    /// why they did not decide: at most `most`, and how many others come before it.
+    pub fn passed(&self, facts: &Facts, most: usize) -> (Vec<String>, usize) {
+        let now = self.now.borrow();
+        let explained = now.set.explain(facts);
+        let all = explained.passed.len() + explained.more;
+        let near = explained.passed.iter().filter(|passed| passed.near);
+        let told: Vec<String> = near
+            .take(most)
+            .filter_map(|passed| {
+                let name = now.names.get(passed.rule)?;
+                Some(format!("not {name}: {}", passed.why))
+            })
+            .collect();
+        let others = all - told.len();
+        (told, others)
+    }
+
     /// How often each rule was met, and how often none was.
     pub fn hits(&self) -> (Vec<u64>, u64) {
         let now = self.now.borrow();

@@ -111,6 +111,7 @@ impl Live {
             mode: "standard",
             chain: "dev",
             min_hops: 3,
+            rules_file: "rules.toml".into(),
             pid: 0,
         };
         let known = directory.clone();

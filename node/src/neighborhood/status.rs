@@ -33,6 +33,8 @@ pub struct Facts {
     pub mode: &'static str,
     pub chain: &'static str,
     pub min_hops: usize,
+    /// Where the rules are, or would be.
+    pub rules_file: PathBuf,
     /// The process that writes; who reads can see whether it still runs.
     pub pid: u32,
 }
