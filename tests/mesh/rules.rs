@@ -1,16 +1,21 @@
 //! Rules per app and destination, seen from outside: real programs, a real capture, and counters on the
 //! wire that say which way their packets took.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use masq_lab::flow_log::{self, Flow};
 use masq_lab::mesh::Site;
 use masq_lab::wire::{self, Counts};
 use masq_lab::{Control, Host, Lab, Mesh, MeshPlan, Node, process, require, wait};
 
 use crate::support::{JOIN, LIMIT};
+
+mod groups;
+mod places;
 
 const URL: &str = "http://www.example.test/bytes/20000";
 const PASSWORD: &str = "correct horse battery staple";
@@ -25,6 +30,7 @@ struct Machine {
     host: Host,
     wan: String,
     rules: PathBuf,
+    flow_log: PathBuf,
 }
 
 impl Machine {
@@ -37,12 +43,15 @@ impl Machine {
         for app in ["alpha", "beta"] {
             fs::copy("/usr/bin/curl", folder.join(app)).unwrap();
         }
-        let rules = folder.join("rules.toml");
+        // The Node works as another user.
+        let flow_log = host.write("flows.jsonl", "").unwrap();
+        fs::set_permissions(&flow_log, Permissions::from_mode(0o666)).unwrap();
         Machine {
             control,
-            host,
             wan: lab.wan(),
-            rules,
+            rules: folder.join("rules.toml"),
+            flow_log,
+            host,
         }
     }
 
@@ -57,6 +66,11 @@ impl Machine {
 
     fn reload(&self) -> String {
         self.control.say(&["rules", "reload"]).unwrap()
+    }
+
+    /// The flows that are over.
+    fn flows(&self) -> Vec<Flow> {
+        flow_log::read(&self.flow_log)
     }
 
     fn counts(&self) -> Counts {
@@ -133,6 +147,7 @@ fn world(adjust: fn(&str, &mut masq_lab::NodePlan), rules: impl Fn(&Machine) -> 
     let machine = Machine::new(&mut mesh.lab, &neighbors);
     let neighbor = mesh.relays[0].descriptor(JOIN).unwrap();
     let file = machine.rules.to_string_lossy().into_owned();
+    let flow_log = machine.flow_log.to_string_lossy().into_owned();
     let more = [
         "--neighbors",
         &neighbor,
@@ -142,6 +157,8 @@ fn world(adjust: fn(&str, &mut masq_lab::NodePlan), rules: impl Fn(&Machine) -> 
         PASSWORD,
         "--rules-file",
         &file,
+        "--flow-log",
+        &flow_log,
     ];
     machine.write(&rules(&machine));
     machine.control.set_up("consume-only", &more).unwrap();
