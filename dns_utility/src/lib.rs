@@ -12,6 +12,7 @@ pub mod environment;
 pub mod plan;
 pub mod record;
 pub mod resolv_conf;
+pub mod upstream;
 
 pub use detect::{Decision, Manager, detect};
 pub use engine::{Report, System, Utility};

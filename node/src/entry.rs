@@ -36,6 +36,7 @@ mod echo;
 mod ending;
 mod groups;
 mod live;
+pub mod name_server;
 mod over_mesh;
 pub mod owner;
 mod pace;
@@ -257,6 +258,11 @@ impl<L: Link, O: Outside> Entry<L, O> {
     /// Where new flows leave the mesh.
     pub fn set_exit_countries(&self, countries: ExitCountries) {
         *self.exit_countries.borrow_mut() = Rc::new(countries);
+    }
+
+    /// Whether flows come here, or only questions for names.
+    pub fn captures(&self) -> bool {
+        !self.dns.borrow().gives_real_addresses()
     }
 
     /// What the resolver of the apps would do with a name.

@@ -9,11 +9,11 @@ use crate::link::Link;
 use crate::outside::Outside;
 use crate::rules::subject;
 use health::Vitals;
-use masq_capture::Protocol;
 use masq_core::destination::{Destination, HostName};
 use masq_core::failure::Code;
 use masq_core::fake_ip;
 use masq_core::identity::NodeId;
+use masq_core::rules::Facts;
 use masq_ui_protocol::message::{
     CloseConnectionRequest, CloseConnectionResponse, Connection, ConnectionApp, ConnectionsRequest,
     ConnectionsResponse, FlowProtocol, HealthRequest, HealthResponse, WhyRequest, WhyResponse,
@@ -21,7 +21,7 @@ use masq_ui_protocol::message::{
 use masq_ui_protocol::{Code as UiCode, Frame, Message, UiError};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use why::{Decided, Hop, Outcome, Question};
+use why::{Decided, Hop, Outcome, Passed, Question};
 
 pub mod health;
 mod rules;
@@ -32,10 +32,12 @@ const AT_MOST: usize = 256;
 /// Letters of a program's path and of a name in an answer.
 const LONGEST: usize = 512;
 const HTTPS: u16 = 443;
+/// Rules that are told of although they did not decide.
+const PASSED: usize = 5;
 
 /// What answers.
 pub struct Insight<L: Link, O: Outside> {
-    /// None where this machine's traffic is not captured.
+    /// None where nothing of this machine comes to the Node.
     entry: Option<Rc<Entry<L, O>>>,
     vitals: Box<dyn Fn() -> Vitals>,
 }
@@ -140,7 +142,14 @@ impl<L: Link, O: Outside> Insight<L, O> {
         });
         let (flow, way) = found.ok_or_else(|| wrong(&format!("there is no flow {id} now")))?;
         let hops = self.places(&flow.hops);
-        Ok(why::of_flow(&flow, way, &hops))
+        let passed = match (&self.entry, &flow.to) {
+            (Some(entry), Some(to)) => {
+                let facts = subject::facts(&flow.owner, flow.kind.protocol(), to);
+                passed_before(entry, &facts)
+            }
+            (None, _) | (_, None) => Passed::default(),
+        };
+        Ok(why::of_flow(&flow, &passed, way, &hops))
     }
 
     fn why_question(&self, host: String, asked: WhyRequest) -> Result<WhyResponse, UiError> {
@@ -179,6 +188,9 @@ impl<L: Link, O: Outside> Insight<L, O> {
             return Ok(why::of_question(&question, None, None, Ok(Vec::new())));
         };
         let dns = name.as_ref().map(|_| entry.dns_outlook(&question.host));
+        if !entry.captures() && question.kind != Kind::Dns {
+            return Ok(why::of_question(&question, dns, None, Ok(Vec::new())));
+        }
         let (decided, route) = self.decided(entry, &question, name);
         Ok(why::of_question(&question, dns, Some(decided), route))
     }
@@ -199,15 +211,16 @@ impl<L: Link, O: Outside> Insight<L, O> {
             },
             (None, Err(_)) => return (entry.way().into(), nowhere),
         };
-        let protocol = match question.kind {
-            Kind::Tcp => Protocol::Tcp,
-            Kind::Udp | Kind::Dns => Protocol::Udp,
-        };
-        match entry.would(subject::of_words(question.app.as_deref()), protocol, &to) {
+        let protocol = question.kind.protocol();
+        let mut facts = subject::facts(&Owner::Unknown, protocol, &to);
+        facts.subject = subject::of_words(question.app.as_deref());
+        let passed = passed_before(entry, &facts);
+        match entry.would(&facts) {
             Err(failure) => {
                 let refused = Decided {
                     rule: failure.detail.to_string(),
                     outcome: Outcome::Refused(failure.code),
+                    passed,
                 };
                 (refused, nowhere)
             }
@@ -216,13 +229,18 @@ impl<L: Link, O: Outside> Insight<L, O> {
                     Way::Direct => Outcome::Way(Way::Direct),
                     Way::Mesh { .. } => Outcome::Past,
                 };
-                let rule = rule.to_string();
-                (Decided { rule, outcome }, nowhere)
+                let decided = Decided {
+                    rule: rule.to_string(),
+                    outcome,
+                    passed,
+                };
+                (decided, nowhere)
             }
             Ok((Some((hops, countries)), rule)) => {
                 let decided = Decided {
                     rule: rule.to_string(),
                     outcome: Outcome::Way(Way::Mesh { hops }),
+                    passed,
                 };
                 let route = entry
                     .example_route(hops, &countries, name)
@@ -242,6 +260,11 @@ impl<L: Link, O: Outside> Insight<L, O> {
         let country = self.entry.as_ref()?.country_of(node)?;
         Some(country.as_str().to_owned())
     }
+}
+
+fn passed_before<L: Link, O: Outside>(entry: &Entry<L, O>, facts: &Facts) -> Passed {
+    let (near, others) = entry.rules().passed(facts, PASSED);
+    Passed { near, others }
 }
 
 fn wrong(message: &str) -> UiError {

@@ -6,13 +6,15 @@ use self::passing::PassingBy;
 use crate::app::Apps;
 use crate::clock;
 use crate::database::{Change, Loaded, Store};
-use crate::entry::owner::Owners;
+use crate::entry::name_server::NameServer;
+use crate::entry::owner::{NoOwners, Owners};
 use crate::entry::record::FlowLog;
 use crate::entry::{Entry, Parts, Way};
 use crate::gateway::Gateway;
 use crate::link::quic::{QuicEndpoint, QuicLink};
 use crate::mesh::Mesh;
 use crate::neighbors;
+use crate::outside::servers::{Own, SystemServers};
 use crate::outside::sockets::Sockets;
 use crate::ready::Readiness;
 use crate::rules::Rules;
@@ -86,6 +88,10 @@ pub struct Start<D> {
     /// The UDP socket of the links; none with zero hops.
     pub socket: Option<UdpSocket>,
     pub capture: Option<Capture<D>>,
+    /// The sockets of `entry-dns`.
+    pub name_server: Option<NameServer>,
+    /// Whom the system asked for names before it was led here.
+    pub asked_before: Vec<IpAddr>,
     /// Where user interfaces connect, and who hears that they can.
     pub ui: Option<(u16, Readiness)>,
 }
@@ -114,6 +120,8 @@ where
         data_directory,
         socket,
         capture,
+        name_server,
+        asked_before,
         mut ui,
     } = start;
     let mut ended = std::pin::pin!(end_signal()?);
@@ -135,7 +143,13 @@ where
         .map(|socket| QuicEndpoint::new(&identity, socket, config.listens()))
         .transpose()?;
     let mesh = Rc::new(Mesh::<QuicLink>::default());
-    let outside = Rc::new(Sockets::new(&config.dns_servers)?);
+    let addresses = name_server.as_ref().map(NameServer::addresses);
+    let system = SystemServers::new(Own {
+        addresses: addresses.unwrap_or_default(),
+        captures: capture.is_some(),
+        before: asked_before,
+    });
+    let outside = Rc::new(Sockets::new(&config.dns_servers, system));
     let services = Rc::new(Services::new(
         identity,
         mesh.clone(),
@@ -166,16 +180,21 @@ where
         })?),
     };
 
-    let entry = match &capture {
-        None => None,
-        Some(capture) => Some(entry(
+    let owners = capture.as_ref().map(|capture| capture.owners.clone());
+    let entry = if capture.is_none() && name_server.is_none() {
+        None
+    } else {
+        Some(entry(
             &config,
             &data_directory,
             services.clone(),
             directory.clone(),
-            capture,
-        )?),
+            owners,
+        )?)
     };
+    if let (Some(entry), Some(name_server)) = (&entry, name_server) {
+        answer_names(name_server, entry)?;
+    }
     if let Some(entry) = &entry {
         spawn_local(entry.clone().keep_pace());
         spawn_local(names::keep(entry.clone(), data_directory.clone()));
@@ -195,7 +214,7 @@ where
             own_id,
             directory: directory.clone(),
             mesh: mesh.clone(),
-            wishes,
+            wishes: wishes.clone(),
             store: store.clone(),
             data_directory: data_directory.clone(),
             shell: shell.clone(),
@@ -225,7 +244,7 @@ where
     }
     if let Some(shell) = shell {
         shell.stop();
-        neighborhood::last_status(&config, &shell, &data_directory);
+        neighborhood::last_status(&config, &wishes, &shell, &data_directory);
     }
     if endpoint.is_none() {
         neighborhood::status_alone(&config, own_id, &data_directory, false);
@@ -392,12 +411,24 @@ fn own_addresses() -> Vec<IpAddr> {
     Vec::new()
 }
 
-fn entry<D>(
+/// Answers as the machine's resolver, and says where it cannot.
+fn answer_names(name_server: NameServer, entry: &Rc<Entry<QuicLink, Sockets>>) -> Result<()> {
+    for (address, error) in name_server.refused() {
+        tracing::warn!(%address, %error, "entry-dns does not answer there");
+    }
+    let addresses = name_server.addresses();
+    tracing::info!(event = "entry-dns", ?addresses);
+    name_server
+        .serve(entry)
+        .context("Failed to listen for DNS questions")
+}
+
+fn entry(
     config: &NodeConfig,
     data_directory: &Path,
     services: Rc<Services<QuicLink, Sockets>>,
     directory: Rc<RefCell<Directory>>,
-    capture: &Capture<D>,
+    captured: Option<Rc<dyn Owners>>,
 ) -> Result<Rc<Entry<QuicLink, Sockets>>> {
     let file = config.rules_file_in(data_directory);
     let rules = Rules::load(&file)
@@ -419,11 +450,15 @@ fn entry<D>(
         services,
         way,
         directory,
-        dns: EntryDns::new(fake_ips, true),
+        dns: if captured.is_some() {
+            EntryDns::new(fake_ips, true)
+        } else {
+            EntryDns::of_real_addresses(fake_ips)
+        },
         log,
         direct_policy: ExitPolicy::new(true, &[], &[]),
         exit_countries: config.exit_countries.clone(),
-        owners: capture.owners.clone(),
+        owners: captured.unwrap_or_else(|| Rc::new(NoOwners)),
         rules,
         clock: clock::now,
     }))

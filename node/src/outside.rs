@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub mod servers;
 pub mod sockets;
 
 /// Pause before the next address is tried beside the earlier ones

@@ -1,7 +1,7 @@
 //! The rules in force: read from their file at the start, and again when told
 //! to, and how often each was met. [`masq_core::rules`] decides.
 
-use masq_core::rules::{Action, Facts, Lists, MAX_LIST_BYTES, RuleSet, Verdict};
+use masq_core::rules::{Action, Facts, Lists, MAX_FILE, MAX_LIST_BYTES, RuleSet, Verdict};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,9 +11,6 @@ use std::rc::Rc;
 
 pub mod bypass;
 pub mod subject;
-
-/// The most bytes of the file.
-const MOST: u64 = 32 << 20;
 
 /// What is done with a flow, and what said so.
 #[derive(Clone, Debug)]
@@ -103,6 +100,24 @@ impl Rules {
         now.ruling(&now.set.decide(facts))
     }
 
+    /// The rules before the one that decides which a flow meets in part, with
+    /// why they did not decide: at most `most`, and how many others come before it.
+    pub fn passed(&self, facts: &Facts, most: usize) -> (Vec<String>, usize) {
+        let now = self.now.borrow();
+        let explained = now.set.explain(facts);
+        let all = explained.passed.len() + explained.more;
+        let near = explained.passed.iter().filter(|passed| passed.near);
+        let told: Vec<String> = near
+            .take(most)
+            .filter_map(|passed| {
+                let name = now.names.get(passed.rule)?;
+                Some(format!("not {name}: {}", passed.why))
+            })
+            .collect();
+        let others = all - told.len();
+        (told, others)
+    }
+
     /// How often each rule was met, and how often none was.
     pub fn hits(&self) -> (Vec<u64>, u64) {
         let now = self.now.borrow();
@@ -140,7 +155,7 @@ impl InForce {
 
 /// Rules that are in order and meet what is expected of them.
 fn read(file: &Path) -> Result<InForce, String> {
-    let text = match text_of(file, MOST) {
+    let text = match text_of(file, MAX_FILE) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Ok(InForce::of(RuleSet::default()));
@@ -163,15 +178,15 @@ struct Files<'a> {
 
 impl Lists for Files<'_> {
     fn read(&self, path: &str) -> Result<String, String> {
-        let most = MAX_LIST_BYTES as u64;
-        text_of(&self.folder.join(path), most).map_err(|error| error.to_string())
+        text_of(&self.folder.join(path), MAX_LIST_BYTES).map_err(|error| error.to_string())
     }
 }
 
-fn text_of(path: &Path, most: u64) -> std::io::Result<String> {
+fn text_of(path: &Path, most: usize) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
+    let file = File::open(path)?;
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
         return Err(std::io::Error::other(format!("longer than {most} bytes")));
     }
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8"))

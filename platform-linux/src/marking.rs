@@ -7,9 +7,7 @@
 //! mark that is there already stays: the Node's own is one.
 
 use crate::bpf::{self, Function, R0, R1, R2, R6};
-
-/// `struct bpf_sock`: where the mark is.
-const MARK: i16 = 16;
+use crate::cgroup::BPF_SOCK_MARK as MARK;
 
 /// Marks what is made in the group that it is attached to and in those below;
 /// with `only`, a group's number, in that group itself alone.
@@ -39,7 +37,7 @@ pub(crate) fn of_users(network: u64, users: &[(u32, u32)]) -> Vec<u64> {
 }
 
 /// Ends in another network, and where there is a mark; the socket is in R6.
-fn beginning(network: u64) -> Vec<u64> {
+pub(crate) fn beginning(network: u64) -> Vec<u64> {
     let mut program = vec![bpf::copy(R6, R1), bpf::call(Function::NetworkCookie)];
     program.extend(end_unless_same(network));
     program.extend([bpf::load_word(R2, R6, MARK), bpf::skip_if_word(R2, 0, 2)]);

@@ -15,6 +15,7 @@ mod capture;
 mod control;
 mod crash;
 mod endings;
+mod entry_dns;
 mod exits;
 mod garbage;
 mod insight;

@@ -1,16 +1,21 @@
 //! Rules per app and destination, seen from outside: real programs, a real capture, and counters on the
 //! wire that say which way their packets took.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use masq_lab::flow_log::{self, Flow};
 use masq_lab::mesh::Site;
 use masq_lab::wire::{self, Counts};
 use masq_lab::{Control, Host, Lab, Mesh, MeshPlan, Node, process, require, wait};
 
 use crate::support::{JOIN, LIMIT};
+
+mod groups;
+mod places;
 
 pub(crate) const URL: &str = "http://www.example.test/bytes/20000";
 const PASSWORD: &str = "correct horse battery staple";
@@ -25,6 +30,7 @@ pub(crate) struct Machine {
     pub(crate) host: Host,
     wan: String,
     rules: PathBuf,
+    flow_log: PathBuf,
 }
 
 impl Machine {
@@ -37,12 +43,15 @@ impl Machine {
         for app in ["alpha", "beta"] {
             fs::copy("/usr/bin/curl", folder.join(app)).unwrap();
         }
-        let rules = folder.join("rules.toml");
+        // The Node works as another user.
+        let flow_log = host.write("flows.jsonl", "").unwrap();
+        fs::set_permissions(&flow_log, Permissions::from_mode(0o666)).unwrap();
         Machine {
             control,
-            host,
             wan: lab.wan(),
-            rules,
+            rules: folder.join("rules.toml"),
+            flow_log,
+            host,
         }
     }
 
@@ -61,6 +70,11 @@ impl Machine {
 
     pub(crate) fn reload(&self) -> String {
         self.control.say(&["rules", "reload"]).unwrap()
+    }
+
+    /// The flows that are over.
+    fn flows(&self) -> Vec<Flow> {
+        flow_log::read(&self.flow_log)
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -140,6 +154,7 @@ pub(crate) fn world(
     let machine = Machine::new(&mut mesh.lab, &neighbors);
     let neighbor = mesh.relays[0].descriptor(JOIN).unwrap();
     let file = machine.rules_file();
+    let flow_log = machine.flow_log.to_string_lossy().into_owned();
     let more = [
         "--neighbors",
         &neighbor,
@@ -149,6 +164,8 @@ pub(crate) fn world(
         PASSWORD,
         "--rules-file",
         &file,
+        "--flow-log",
+        &flow_log,
     ];
     machine.write(&rules(&machine));
     machine.control.set_up("consume-only", &more).unwrap();
@@ -198,7 +215,8 @@ fn two_apps_on_one_machine_take_different_ways_to_one_server() {
     // 7 is "failed to connect": the SYN itself was refused.
     assert_eq!(refused("http://www.blocked.test:8080/"), Some(7));
 
-    assert_eq!(machine.hits("alpha"), 3);
+    // What the kernel leads past the Node, the Node does not count.
+    assert!(machine.hits("alpha") <= 3);
     // Where the first address is refused, curl tries the other: each is a flow.
     assert!((3..=6).contains(&machine.hits("secret")));
     let why = machine

@@ -111,12 +111,16 @@ impl Live {
             mode: "standard",
             chain: "dev",
             min_hops: 3,
+            rules_file: "rules.toml".into(),
             pid: 0,
         };
         let known = directory.clone();
-        spawn_local(status::follow(shell.clone(), facts, None, move || {
-            has_route(&known.borrow())
-        }));
+        spawn_local(status::follow(
+            shell.clone(),
+            move || facts.clone(),
+            None,
+            move || has_route(&known.borrow()),
+        ));
         Live {
             services,
             directory,

@@ -57,7 +57,9 @@ fn help_lists_commands_and_explains_one() {
 fn quotes_of_both_kinds_hold_words_together() {
     let (mut terminal, mock, _home) = session();
     terminal.press("setup --data-directory \"/a b\" --config-file '/c \"d'\r");
-    wait("the question", || !mock.heard().is_empty());
+    // Between commands only: while one runs the terminal itself takes the end of the input.
+    let place = terminal.wait_for("NAME  ");
+    terminal.wait_behind(place, PROMPT);
     let mut values: Vec<Value> = mock.heard()[0]["payload"]["values"]
         .as_array()
         .unwrap()

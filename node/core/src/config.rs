@@ -139,6 +139,8 @@ pub struct NodeConfig {
     pub blocks_on_failure: bool,
     /// Whether apps reach the networks around this machine.
     pub local_network: bool,
+    /// Whether programs that are not captured may use the Node as their resolver.
+    pub entry_dns: bool,
     /// Whether the Node serves as an exit for others.
     pub exit: bool,
     /// Whether the exit lets private addresses pass; for laboratories.
@@ -221,6 +223,7 @@ impl NodeConfig {
             local_network: reader.required("local-network", |text| {
                 values::either(text, "allow", "block")
             }),
+            entry_dns: reader.required("entry-dns", values::switch),
             exit: false,
             exit_allow_private: reader.required("exit-allow-private", values::switch),
             exit_blocked_ports: reader.required("exit-blocked-ports", values::ports),

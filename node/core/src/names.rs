@@ -11,6 +11,10 @@
 //! `ipv6hint` of HTTPS and SVCB records (RFC 9460 section 7.3), since an app
 //! that used them would leave the name behind. DNSSEC signatures over such
 //! records fail at an app that checks them, as do those over fake addresses.
+//!
+//! Where nothing is captured, fake addresses would lead nowhere. Then addresses
+//! are asked of an exit too ([`EntryDns::of_real_addresses`]), and of its answer
+//! only public ones are passed on: no exit points an app into its own network.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -39,6 +43,7 @@ pub use question::{AnswerError, Question};
 pub use tcp::{TcpQueries, TooLong, tcp_frame};
 
 use classify::{Labels, Way};
+use question::Keep;
 use reply::{Asker, Refusal};
 
 /// The time-to-live of fake addresses and local answers, in seconds.
@@ -121,6 +126,7 @@ pub struct Counters {
 pub struct EntryDns {
     fake: FakeIps,
     ipv6: bool,
+    real: bool,
     counters: Counters,
 }
 
@@ -130,8 +136,22 @@ impl EntryDns {
         EntryDns {
             fake,
             ipv6,
+            real: false,
             counters: Counters::default(),
         }
+    }
+
+    /// A resolver for apps that connect by themselves: it gives out no fake address.
+    pub fn of_real_addresses(fake: FakeIps) -> EntryDns {
+        EntryDns {
+            real: true,
+            ..EntryDns::new(fake, true)
+        }
+    }
+
+    /// Whether apps connect by themselves.
+    pub fn gives_real_addresses(&self) -> bool {
+        self.real
     }
 
     /// The map between names and fake addresses.
@@ -155,6 +175,7 @@ impl EntryDns {
             return Outlook::Missing;
         };
         match classify::way(&Labels::of(&wire), RecordType::A) {
+            Way::Fake(_) if self.real => Outlook::Exit,
             Way::Fake(name) => Outlook::Fake(self.fake.pair_of(&name)),
             Way::FakeReverse(_) | Way::Known(_) | Way::Minimal => Outlook::Known,
             Way::Missing => Outlook::Missing,
@@ -188,6 +209,7 @@ impl EntryDns {
         let labels = Labels::of(&asker.query.name);
         let record_type = asker.query.query_type;
         match classify::way(&labels, record_type) {
+            Way::Fake(_) if self.real => Answer::ResolveAtExit(Question::new(asker, Keep::Public)),
             Way::Fake(name) => self.respond_fake(&asker, &name, now),
             Way::FakeReverse(address) => match self.fake.name_of(address) {
                 Some(name) if record_type == RecordType::PTR => {
@@ -204,8 +226,9 @@ impl EntryDns {
                 let data = HINFO::new("RFC8482".to_owned(), String::new());
                 self.respond(&asker, vec![RData::HINFO(data)])
             }
-            Way::Exit => Answer::ResolveAtExit(Question::new(asker)),
-            Way::Local => Answer::AskLocal(Question::new(asker)),
+            Way::Exit if self.real => Answer::ResolveAtExit(Question::new(asker, Keep::Public)),
+            Way::Exit => Answer::ResolveAtExit(Question::new(asker, Keep::None)),
+            Way::Local => Answer::AskLocal(Question::new(asker, Keep::None)),
         }
     }
 

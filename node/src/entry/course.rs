@@ -11,7 +11,7 @@ use masq_capture::Protocol;
 use masq_core::config::ExitCountries;
 use masq_core::destination::Destination;
 use masq_core::failure::{Code, Failure};
-use masq_core::rules::{Action, Subject};
+use masq_core::rules::{Action, Facts};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -106,13 +106,9 @@ impl<L: Link, O: Outside> Entry<L, O> {
     #[expect(clippy::type_complexity, reason = "two facts and who said them")]
     pub fn would(
         &self,
-        subject: Option<Subject>,
-        protocol: Protocol,
-        to: &Destination,
+        facts: &Facts,
     ) -> Result<(Option<(u8, Rc<ExitCountries>)>, Rc<str>), Failure> {
-        let mut facts = subject::facts(&Owner::Unknown, protocol, to);
-        facts.subject = subject;
-        let (course, rule) = self.course_of(self.rules.look(&facts))?;
+        let (course, rule) = self.course_of(self.rules.look(facts))?;
         let terms = match course {
             Course::Direct => None,
             Course::Mesh(terms) => Some((terms.hops, terms.countries)),

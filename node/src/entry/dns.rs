@@ -7,7 +7,7 @@ use super::course::{Course, Terms, What};
 use super::owner::Owner;
 use super::record::{Flow, Kind};
 use super::{Entry, Way, circuit};
-use crate::app::{AppTcp, AppUdp, AppUdpSender};
+use crate::app::{AppTcp, AppUdp};
 use crate::link::Link;
 use crate::outside::Outside;
 use masq_capture::Protocol;
@@ -31,7 +31,7 @@ const OPEN_QUESTIONS: usize = 64;
 /// Questions of all apps that wait for their answers.
 const ALL_QUESTIONS: usize = 1_024;
 /// A connection that asks nothing for this long is closed (RFC 7766 section 6.2.3).
-const TCP_IDLE: Duration = Duration::from_secs(30);
+pub(super) const TCP_IDLE: Duration = Duration::from_secs(30);
 /// Exits that are asked before an app hears of a failure.
 const ATTEMPTS: usize = 2;
 
@@ -48,53 +48,86 @@ pub(super) async fn over_udp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, mut a
                 continue;
             }
         };
-        let now = entry.now();
-        let answer = entry
-            .dns
-            .borrow_mut()
-            .handle_query(&query, Transport::Udp, now);
-        let (question, local) = match answer {
-            Answer::Respond(bytes) => {
+        let (question, whom) = match take(entry, &query, Transport::Udp) {
+            Next::Answer(bytes) => {
                 if app.sender().send(&bytes).is_err() {
                     return;
                 }
                 continue;
             }
-            Answer::Drop(_) => continue,
-            Answer::ResolveAtExit(question) => (question, false),
-            Answer::AskLocal(question) => (question, true),
+            Next::Nothing => continue,
+            Next::Ask(question, whom) => (question, whom),
         };
-        if open.get() >= OPEN_QUESTIONS || entry.questions.get() >= ALL_QUESTIONS {
+        let turn = if open.get() < OPEN_QUESTIONS {
+            Turn::take(entry)
+        } else {
+            None
+        };
+        let Some(turn) = turn else {
             entry.troubles().note(Code::TooManyFlows, "query refused");
             let _ = app.sender().send(&question.fail(Code::TooManyFlows));
             continue;
-        }
+        };
         open.set(open.get() + 1);
-        entry.questions.set(entry.questions.get() + 1);
-        spawn_local(answer_later(
-            entry.clone(),
-            app.sender(),
-            (ends, owner),
-            question,
-            local,
-            open.clone(),
-        ));
+        let (entry, app, open) = (entry.clone(), app.sender(), open.clone());
+        spawn_local(async move {
+            let _turn = turn;
+            let answer = resolve(&entry, (ends, owner), &question, whom).await;
+            // An app that is gone needs no answer.
+            let _ = app.send(&answer);
+            open.set(open.get() - 1);
+        });
     }
 }
 
-async fn answer_later<L: Link, O: Outside>(
-    entry: Rc<Entry<L, O>>,
-    app: AppUdpSender,
-    asker: Asker,
-    question: Question,
-    local: bool,
-    open: Rc<Cell<usize>>,
-) {
-    let answer = resolve(&entry, asker, &question, local).await;
-    // An app that is gone needs no answer.
-    let _ = app.send(&answer);
-    open.set(open.get() - 1);
-    entry.questions.set(entry.questions.get() - 1);
+/// What becomes of a query.
+pub(super) enum Next {
+    Answer(Vec<u8>),
+    Ask(Question, Whom),
+    Nothing,
+}
+
+/// Who knows an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Whom {
+    /// An exit, or this Node with zero hops.
+    Exit,
+    /// The system's own resolver.
+    Local,
+}
+
+/// Answers a query if that can be done here and now.
+pub(super) fn take<L: Link, O: Outside>(
+    entry: &Entry<L, O>,
+    query: &[u8],
+    transport: Transport,
+) -> Next {
+    let now = entry.now();
+    match entry.dns.borrow_mut().handle_query(query, transport, now) {
+        Answer::Respond(bytes) => Next::Answer(bytes),
+        Answer::Drop(_) => Next::Nothing,
+        Answer::ResolveAtExit(question) => Next::Ask(question, Whom::Exit),
+        Answer::AskLocal(question) => Next::Ask(question, Whom::Local),
+    }
+}
+
+/// A place among the questions over UDP that wait for their answers.
+pub(super) struct Turn<L: Link, O: Outside>(Rc<Entry<L, O>>);
+
+impl<L: Link, O: Outside> Turn<L, O> {
+    pub(super) fn take(entry: &Rc<Entry<L, O>>) -> Option<Self> {
+        let waiting = entry.questions.get();
+        (waiting < ALL_QUESTIONS).then(|| {
+            entry.questions.set(waiting + 1);
+            Turn(entry.clone())
+        })
+    }
+}
+
+impl<L: Link, O: Outside> Drop for Turn<L, O> {
+    fn drop(&mut self) {
+        self.0.questions.set(self.0.questions.get() - 1);
+    }
 }
 
 pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: &AppTcp) {
@@ -130,19 +163,11 @@ pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: 
             }
             Err(_) => return app.abort(),
         };
-        let now = entry.now();
-        let answer = entry
-            .dns
-            .borrow_mut()
-            .handle_query(&query, Transport::Tcp, now);
-        let bytes = match answer {
-            Answer::Respond(bytes) => bytes,
-            Answer::Drop(_) => return app.abort(),
-            Answer::ResolveAtExit(question) => {
-                resolve(entry, (ends, owner.clone()), &question, false).await
-            }
-            Answer::AskLocal(question) => {
-                resolve(entry, (ends, owner.clone()), &question, true).await
+        let bytes = match take(entry, &query, Transport::Tcp) {
+            Next::Answer(bytes) => bytes,
+            Next::Nothing => return app.abort(),
+            Next::Ask(question, whom) => {
+                resolve(entry, (ends, owner.clone()), &question, whom).await
             }
         };
         if app.send_all(&tcp_frame(&bytes)).await.is_err() {
@@ -154,15 +179,15 @@ pub(super) async fn over_tcp<L: Link, O: Outside>(entry: &Rc<Entry<L, O>>, app: 
 }
 
 /// Both ends of a question, and whose it is.
-type Asker = ((SocketAddr, SocketAddr), Owner);
+pub(super) type Asker = ((SocketAddr, SocketAddr), Owner);
 
 /// The app's answer to a question that is not answered here; a failure is an
 /// answer too.
-async fn resolve<L: Link, O: Outside>(
+pub(super) async fn resolve<L: Link, O: Outside>(
     entry: &Rc<Entry<L, O>>,
     (ends, owner): Asker,
     question: &Question,
-    local: bool,
+    whom: Whom,
 ) -> Vec<u8> {
     let flow = entry.begin(Kind::Dns, ends, None);
     flow.owned(owner);
@@ -170,7 +195,7 @@ async fn resolve<L: Link, O: Outside>(
     flow.sent(question.message().len());
     let asked = async {
         let course = course(entry, &flow, question);
-        if local {
+        if whom == Whom::Local {
             // What is of the local network stays there, unless it is blocked.
             course?;
             flow.ruled("local".into(), false);
@@ -236,7 +261,9 @@ async fn ask_direct<L: Link, O: Outside>(
     question: &Question,
 ) -> Result<Vec<u8>, Failure> {
     let answer = entry.services.outside.query(question.message()).await?;
-    from_exit(question, &answer)
+    question
+        .answer_from_direct(&answer)
+        .map_err(|error| Failure::new(Code::ResolverFailed, error.to_string()))
 }
 
 async fn ask_exits<L: Link, O: Outside>(

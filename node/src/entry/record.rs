@@ -29,6 +29,15 @@ pub enum Kind {
     Dns,
 }
 
+impl Kind {
+    pub fn protocol(self) -> Protocol {
+        match self {
+            Kind::Tcp => Protocol::Tcp,
+            Kind::Udp | Kind::Dns => Protocol::Udp,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Flow {
     id: u64,
@@ -117,10 +126,7 @@ impl Flow {
     }
 
     pub(super) fn protocol(&self) -> Protocol {
-        match self.kind {
-            Kind::Tcp => Protocol::Tcp,
-            Kind::Udp | Kind::Dns => Protocol::Udp,
-        }
+        self.kind.protocol()
     }
 
     /// Somebody ends it from outside, for this reason.
@@ -148,6 +154,7 @@ impl Flow {
             destination: self.destination,
             owner: self.owner.borrow().clone(),
             name: self.name.borrow().clone(),
+            to: self.to(),
             rule: self.rule.borrow().clone(),
             meshed: self.meshed.get(),
             hops: self.hops.borrow().clone(),
@@ -209,6 +216,8 @@ pub struct Look {
     pub destination: SocketAddr,
     pub owner: Owner,
     pub name: Option<String>,
+    /// What the rules were asked about; none before they were.
+    pub to: Option<Destination>,
     pub rule: Rc<str>,
     /// Whether its way is over the mesh.
     pub meshed: bool,

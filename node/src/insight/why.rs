@@ -30,6 +30,15 @@ pub(super) struct Decided {
     /// The rule, or what applies without one.
     pub(super) rule: String,
     pub(super) outcome: Outcome,
+    pub(super) passed: Passed,
+}
+
+/// Rules that were asked before and did not decide: those that nearly did, and
+/// how many others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Passed {
+    pub(super) near: Vec<String>,
+    pub(super) others: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -46,16 +55,18 @@ impl From<Way> for Decided {
         Decided {
             rule: way.name().to_owned(),
             outcome: Outcome::Way(way),
+            passed: Passed::default(),
         }
     }
 }
 
 /// Explains a flow that is there.
-pub(super) fn of_flow(flow: &Look, way: Way, hops: &[Hop]) -> WhyResponse {
+pub(super) fn of_flow(flow: &Look, passed: &Passed, way: Way, hops: &[Hop]) -> WhyResponse {
     let mut steps = Steps::default();
     steps.say(WhyTopic::Owner, owner(&flow.owner, flow.source));
     steps.say(WhyTopic::Dns, name_of_flow(flow));
     let local = flow.kind == Kind::Dns && &*flow.rule == "local";
+    steps.passed(passed);
     steps.say(WhyTopic::Rule, rule(&flow.rule));
     if local {
         steps.say(WhyTopic::Way, LOCAL_RESOLVER);
@@ -105,6 +116,7 @@ pub(super) fn of_question(
     let Some(Decided {
         rule: said,
         outcome,
+        passed,
     }) = decided
     else {
         let text = "this Node captures nothing: the flow leaves as if there were no Node";
@@ -142,6 +154,7 @@ pub(super) fn of_question(
         steps.say(WhyTopic::Way, text);
         return steps.answer(true);
     }
+    steps.passed(&passed);
     steps.say(WhyTopic::Rule, rule(&said));
     let way = match outcome {
         Outcome::Way(way) => way,
@@ -188,6 +201,16 @@ impl Steps {
     fn say(&mut self, topic: WhyTopic, text: impl Into<String>) {
         let text = text.into();
         self.0.push(WhyStep { topic, text });
+    }
+
+    fn passed(&mut self, passed: &Passed) {
+        for one in &passed.near {
+            self.say(WhyTopic::Rule, one.as_str());
+        }
+        if passed.others > 0 {
+            let text = format!("{} rules before are about something else", passed.others);
+            self.say(WhyTopic::Rule, text);
+        }
     }
 
     fn way(&mut self, way: Way) {

@@ -83,10 +83,18 @@ pub(super) fn start(needs: Needs<'_>) -> Result<Rc<NodeShell>> {
         spawn_local(neighbors::accept(services, endpoint.clone(), serve));
         spawn_local(follow_addresses(shell.clone(), port));
     }
-    let has_route = routes(needs.wishes, directory);
+    let has_route = routes(needs.wishes.clone(), directory);
+    let (start, wishes) = (
+        facts(config, shell.identity().id(), &needs.data_directory),
+        needs.wishes,
+    );
+    let facts_now = move || Facts {
+        min_hops: usize::from(wishes.hops.get()),
+        ..start.clone()
+    };
     spawn_local(status::follow(
         shell.clone(),
-        facts(config, shell.identity().id()),
+        facts_now,
         Some(needs.data_directory),
         has_route,
     ));
@@ -104,15 +112,24 @@ fn remember_in(store: Rc<Store>) -> Box<dyn Fn(Memory)> {
 }
 
 /// Says in the data directory that the Node has ended.
-pub(super) fn last_status(config: &NodeConfig, shell: &NodeShell, data_directory: &Path) {
-    let mut report = status::report(shell, &facts(config, shell.identity().id()));
+pub(super) fn last_status(
+    config: &NodeConfig,
+    wishes: &Wishes,
+    shell: &NodeShell,
+    data_directory: &Path,
+) {
+    let facts = Facts {
+        min_hops: usize::from(wishes.hops.get()),
+        ..facts(config, shell.identity().id(), data_directory)
+    };
+    let mut report = status::report(shell, &facts);
     report.end();
     report.write(&data_directory.join(status::FILE));
 }
 
 /// Writes the status of a Node that has no part in a mesh.
 pub(super) fn status_alone(config: &NodeConfig, id: NodeId, data_directory: &Path, running: bool) {
-    let mut report = Report::alone(facts(config, id), clock::unix_seconds());
+    let mut report = Report::alone(facts(config, id, data_directory), clock::unix_seconds());
     report.running = running;
     report.write(&data_directory.join(status::FILE));
 }
@@ -159,12 +176,14 @@ fn core_config(config: &NodeConfig, port: u16, past: Vec<PastNeighbor>) -> Resul
     })
 }
 
-fn facts(config: &NodeConfig, id: NodeId) -> Facts {
+fn facts(config: &NodeConfig, id: NodeId, data_directory: &Path) -> Facts {
+    let rules = config.rules_file_in(data_directory);
     Facts {
         id: id.to_string(),
         mode: config.mode.name(),
         chain: config.chain.name(),
         min_hops: config.hops(),
+        rules_file: std::path::absolute(&rules).unwrap_or(rules),
         pid: std::process::id(),
     }
 }

@@ -33,8 +33,7 @@ impl PassingBy {
         if *self.subjects.borrow() == subjects {
             return;
         }
-        let (users, cgroups, units) = (&subjects.users, &subjects.cgroups, &subjects.units);
-        tracing::info!(event = "passing-by", ?users, ?cgroups, ?units);
+        tracing::info!(event = "passing-by", ?subjects);
         *self.subjects.borrow_mut() = subjects;
         self.ask();
     }

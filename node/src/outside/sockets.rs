@@ -1,11 +1,15 @@
 //! The Internet through this machine's own sockets.
 
+use super::servers::SystemServers;
 use super::{Outside, OutsideTcp, OutsideUdp};
+use crate::clock;
 use bytes::BytesMut;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use masq_core::failure::{Code, Failure};
+use masq_core::fake_ip;
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -30,64 +34,64 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; LARGEST_DATAGRAM]);
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum ResolverError {
-    #[error("could not use the system's resolver configuration: {0}")]
-    System(String),
-    #[error("no DNS server is configured; name some in dns-servers")]
-    NoServer,
+pub struct Sockets {
+    /// Whom an exit asks; empty stands for the system's own.
+    told: Vec<SocketAddr>,
+    system: SystemServers,
+    resolver: RefCell<Option<Resolver>>,
 }
 
-pub struct Sockets {
-    resolver: TokioResolver,
+/// A resolver with a cache, and whom it asks.
+struct Resolver {
     servers: Vec<SocketAddr>,
-    local: Vec<SocketAddr>,
+    asks: TokioResolver,
 }
 
 impl std::fmt::Debug for Sockets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sockets")
-            .field("servers", &self.servers)
+            .field("told", &self.told)
+            .field("system", &self.system)
             .finish_non_exhaustive()
     }
 }
 
 impl Sockets {
-    /// Resolves with `servers`, or with the system's where there are none.
-    pub fn new(servers: &[SocketAddr]) -> Result<Self, ResolverError> {
-        let system = |e: hickory_resolver::net::NetError| ResolverError::System(e.to_string());
-        let builder = if servers.is_empty() {
-            TokioResolver::builder_tokio().map_err(system)?
+    /// Resolves with `told`, or with the system's servers where there are none.
+    pub fn new(told: &[SocketAddr], system: SystemServers) -> Self {
+        Self {
+            told: told.to_vec(),
+            system,
+            resolver: RefCell::new(None),
+        }
+    }
+
+    fn servers(&self) -> Vec<SocketAddr> {
+        if self.told.is_empty() {
+            self.system.now(clock::now())
         } else {
-            let configs = servers.iter().map(|server| {
-                let mut config = NameServerConfig::udp_and_tcp(server.ip());
-                for connection in &mut config.connections {
-                    connection.port = server.port();
-                }
-                config
-            });
-            TokioResolver::builder_with_config(
-                ResolverConfig::from_name_servers(configs.collect()),
-                TokioRuntimeProvider::default(),
-            )
-        };
-        let mut options = ResolverOpts::default();
-        options.timeout = RESOLVE_TIMEOUT;
-        options.attempts = RESOLVE_ATTEMPTS;
-        options.cache_size = CACHED_NAMES;
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        let resolver = builder.with_options(options).build().map_err(system)?;
-        let local = system_servers();
-        let servers = if servers.is_empty() {
-            local.clone()
-        } else {
-            servers.to_vec()
-        };
-        Ok(Self {
-            resolver,
+            self.told.clone()
+        }
+    }
+
+    /// The resolver that asks the servers of now.
+    fn resolver(&self) -> Result<TokioResolver, Failure> {
+        let servers = self.servers();
+        if servers.is_empty() {
+            return Err(no_server());
+        }
+        if let Some(resolver) = &*self.resolver.borrow()
+            && resolver.servers == servers
+        {
+            return Ok(resolver.asks.clone());
+        }
+        let asks = resolver_of(&servers)
+            .map_err(|error| Failure::new(Code::ResolverFailed, error.to_string()))?;
+        *self.resolver.borrow_mut() = Some(Resolver {
             servers,
-            local,
-        })
+            asks: asks.clone(),
+        });
+        Ok(asks)
     }
 
     /// Asks one server after another, each under an id that nobody can guess.
@@ -100,7 +104,7 @@ impl Sockets {
             return Err(Failure::new(Code::MalformedQuery, "no DNS header"));
         };
         let asked = std::mem::replace(id, rand::random());
-        let mut last = Failure::new(Code::ResolverFailed, ResolverError::NoServer.to_string());
+        let mut last = no_server();
         for server in servers {
             match tokio::time::timeout(RESOLVE_TIMEOUT, Self::ask(*server, &query)).await {
                 Ok(Ok(mut answer)) => {
@@ -160,7 +164,14 @@ impl Outside for Sockets {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
         // Absolute: the search list is the system's business, not the app's.
         let absolute = format!("{}.", name.trim_end_matches('.'));
-        match self.resolver.lookup_ip(absolute).await {
+        match self.resolver()?.lookup_ip(absolute).await {
+            Ok(found) if found.iter().any(fake_ip::is_fake) => Err(Failure::new(
+                Code::ResolverFailed,
+                format!(
+                    "{name}: this system's resolver asks the Node itself; name its servers in \
+                     dns-servers"
+                ),
+            )),
             Ok(found) => Ok(found.iter().collect()),
             Err(error) if error.is_no_records_found() => Err(Failure::new(
                 Code::NameNotFound,
@@ -210,11 +221,11 @@ impl Outside for Sockets {
     }
 
     async fn query(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
-        Self::ask_all(&self.servers, message).await
+        Self::ask_all(&self.servers(), message).await
     }
 
     async fn query_local(&self, message: &[u8]) -> Result<Vec<u8>, Failure> {
-        Self::ask_all(&self.local, message).await
+        Self::ask_all(&self.system.now(clock::now()), message).await
     }
 
     async fn echo(&self, address: IpAddr, payload: &[u8]) -> Result<Duration, Failure> {
@@ -246,15 +257,28 @@ impl Outside for Sockets {
 }
 
 /// The servers that the system asks; none where it does not say.
-fn system_servers() -> Vec<SocketAddr> {
-    let Ok((config, _)) = hickory_resolver::system_conf::read_system_conf() else {
-        return Vec::new();
-    };
-    let servers = config.name_servers().iter().map(|server| {
-        let port = server.connections.first().map_or(53, |c| c.port);
-        SocketAddr::new(server.ip, port)
+fn resolver_of(servers: &[SocketAddr]) -> Result<TokioResolver, NetError> {
+    let configs = servers.iter().map(|server| {
+        let mut config = NameServerConfig::udp_and_tcp(server.ip());
+        for connection in &mut config.connections {
+            connection.port = server.port();
+        }
+        config
     });
-    servers.collect()
+    let config = ResolverConfig::from_name_servers(configs.collect());
+    let mut options = ResolverOpts::default();
+    options.timeout = RESOLVE_TIMEOUT;
+    options.attempts = RESOLVE_ATTEMPTS;
+    options.cache_size = CACHED_NAMES;
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .build()
+}
+
+fn no_server() -> Failure {
+    let why = "no DNS server is known; name some in dns-servers";
+    Failure::new(Code::ResolverFailed, why)
 }
 
 /// An unprivileged ping socket (`net.ipv4.ping_group_range`).

@@ -8,9 +8,8 @@ use std::path::PathBuf;
 /// The most of each kind; what is beyond stays at the Node's own sockets.
 const MOST: usize = 256;
 
-/// Those of them that the kernel can tell: by user, control group or unit. It
-/// cannot tell a program by its file or its name; these stay at the Node's own
-/// sockets. `user` is the number of a name that this number's own name is.
+/// All of them as the kernel tells them; `user` is the number of a name that
+/// this number's own name is.
 pub fn subjects(whole: &[WholeDirect], user: impl Fn(&str) -> Option<u32>) -> Subjects {
     let mut subjects = Subjects::default();
     for one in whole {
@@ -25,7 +24,8 @@ pub fn subjects(whole: &[WholeDirect], user: impl Fn(&str) -> Option<u32>) -> Su
                 add(&mut subjects.cgroups, below_root);
             }
             WholeDirect::Unit(unit) => add(&mut subjects.units, Some(unit.clone())),
-            WholeDirect::AppPath(_) | WholeDirect::AppName(_) => {}
+            WholeDirect::AppPath(path) => add(&mut subjects.paths, Some(path.into())),
+            WholeDirect::AppName(name) => add(&mut subjects.names, Some(name.clone())),
         }
     }
     subjects
@@ -41,7 +41,7 @@ mod tests {
     use masq_core::rules::{NoLists, RuleSet};
 
     #[test]
-    fn what_the_kernel_can_tell_and_nothing_else_is_asked_of_it() {
+    fn what_is_direct_as_a_whole_and_nothing_else_is_asked_of_the_kernel() {
         let rules = "except = [\"/opt/steam\", \"curl\"]\n\
              [[rule]]\nuser = [1000, \"anna\", \"nobody-of-that-name\", \"1000\"]\naction = \"direct\"\n\
              [[rule]]\ncgroup = \"/user.slice/games/\"\naction = \"direct\"\n\
@@ -53,5 +53,7 @@ mod tests {
         assert_eq!(found.users, [1000, 7]);
         assert_eq!(found.cgroups, [PathBuf::from("user.slice/games")]);
         assert_eq!(found.units, ["backup.service"]);
+        assert_eq!(found.paths, [PathBuf::from("/opt/steam")]);
+        assert_eq!(found.names, ["curl"]);
     }
 }

@@ -9,14 +9,16 @@ use masq_capture::states::{LocalNetwork, OnFailure};
 use masq_core::config::NodeConfig;
 use masq_core::fake_ip;
 use masq_core::record::EarningAddress;
+use masq_dns::Record;
 use masq_node::database::Store;
+use masq_node::entry::name_server::NameServer;
 use masq_node::node::{self, Capture, Start};
 use masq_node::{captured, clock, configurator, log};
 use masq_platform_linux::{TunDevice, privileges, spawn_helper, user_files};
 use rand::Rng;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,6 +71,12 @@ fn prepare(mut config: NodeConfig, tun: Option<i32>) -> Result<Start<TunDevice>>
     } else {
         Some(LinkSockets::prepare()?)
     };
+    let name_server = if config.entry_dns {
+        Some(name_server()?)
+    } else {
+        None
+    };
+    let asked_before = asked_before(&config.journal_directory);
     if root {
         let user = real_user(&config)?;
         let data = data_directory(&config)?;
@@ -102,8 +110,41 @@ fn prepare(mut config: NodeConfig, tun: Option<i32>) -> Result<Start<TunDevice>>
         data_directory,
         socket,
         capture,
+        name_server,
+        asked_before,
         ui: None,
     })
+}
+
+/// The sockets of `entry-dns`; where one address is another's, the others do.
+fn name_server() -> Result<NameServer> {
+    let server = NameServer::bind();
+    if let (true, Some((address, error))) =
+        (server.addresses().is_empty(), server.refused().first())
+    {
+        let remedy = if error.kind() == ErrorKind::PermissionDenied {
+            "entry-dns needs root: start with sudo"
+        } else {
+            "set entry-dns = false, or end the program that listens there"
+        };
+        bail!("No DNS question can be heard on port 53 of {address}: {error}; {remedy}");
+    }
+    Ok(server)
+}
+
+/// Whom the system asked before `dns_utility` switched its resolver. Only root
+/// may read that, and only a Node that starts meanwhile needs it.
+fn asked_before(journal: &Path) -> Vec<IpAddr> {
+    let Ok(bytes) = std::fs::read(journal.join(masq_dns::record::FILE)) else {
+        return Vec::new();
+    };
+    match Record::from_bytes(&bytes) {
+        Ok(record) => record.servers_before(),
+        Err(error) => {
+            tracing::warn!(%error, "the record of the switched resolver cannot be read");
+            Vec::new()
+        }
+    }
 }
 
 fn capture(config: &NodeConfig) -> Result<Capture<TunDevice>> {

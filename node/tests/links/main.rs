@@ -19,6 +19,7 @@ use masq_node::link::quic::{QuicEndpoint, QuicLink};
 use masq_node::link::{Link, LinkError, LinkRecv, LinkSend, StreamError};
 use masq_node::mesh::Mesh;
 use masq_node::neighbors;
+use masq_node::outside::servers::{Own, SystemServers};
 use masq_node::outside::sockets::Sockets;
 use masq_node::serve::Services;
 use quinn::crypto::rustls::QuicClientConfig;
@@ -309,7 +310,7 @@ impl End {
         Rc::new(Services::new(
             Identity::from_bytes(&self.identity.to_bytes()).unwrap(),
             Rc::new(Mesh::default()),
-            Rc::new(Sockets::new(&[]).unwrap()),
+            Rc::new(Sockets::new(&[], SystemServers::new(Own::default()))),
             ExitPolicy::new(false, &[], &[]),
             (true, false),
             || 0,

@@ -27,7 +27,7 @@ pub fn is_open(directory: &Path) -> bool {
 }
 
 fn path(directory: &Path) -> PathBuf {
-    directory.join("resolver.json")
+    directory.join(masq_dns::record::FILE)
 }
 
 impl Journal {

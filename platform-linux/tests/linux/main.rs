@@ -7,5 +7,6 @@ mod blocked;
 mod capture;
 mod confined;
 mod crash;
+mod direct;
 mod passing;
 mod support;

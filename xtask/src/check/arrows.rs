@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "masq-capture",
             "masq-core",
+            "masq-dns",
             "masq-platform-linux",
             "masq-platform-macos",
             "masq-platform-windows",

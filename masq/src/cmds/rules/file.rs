@@ -9,8 +9,10 @@ use masq_core::rules::{Lists, MAX_FILE, MAX_LIST_BYTES, RuleSet};
 
 use crate::cmds::status::newest_of_user;
 
-/// Beside the Node's other files.
+/// Beside the Node's other files, where its status names no other.
 const NAME: &str = "rules.toml";
+/// A status is far shorter.
+const MAX_STATUS: usize = 1 << 20;
 
 pub(super) struct RulesFile {
     path: PathBuf,
@@ -20,9 +22,11 @@ impl RulesFile {
     pub(super) fn find(given: Option<PathBuf>) -> Result<RulesFile> {
         let path = match given {
             Some(path) => path,
-            None => newest_of_user()
-                .context("there is no data directory to look for rules.toml in: name the file with --rules-file")?
-                .with_file_name(NAME),
+            None => {
+                let status = newest_of_user()
+                    .context("no Node says where its rules are: name the file with --rules-file")?;
+                told(&status).unwrap_or_else(|| status.with_file_name(NAME))
+            }
         };
         Ok(RulesFile { path })
     }
@@ -79,6 +83,13 @@ impl RulesFile {
         }
         written.with_context(what)
     }
+}
+
+/// The file that the Node reads its rules from, by its status.
+fn told(status: &Path) -> Option<PathBuf> {
+    let text = bounded(status, MAX_STATUS).ok()?;
+    let status: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(PathBuf::from(status["rules_file"].as_str()?))
 }
 
 fn replace(path: &Path, new: &Path, text: &str) -> std::io::Result<()> {

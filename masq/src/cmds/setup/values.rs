@@ -44,6 +44,11 @@ pub(super) const KNOWN: &[(&str, &str, &str)] = &[
     ("db-password", "PASSWORD", "The password of the database"),
     ("dns-servers", "ADDRESSES", "Who resolves names at the exit"),
     ("earning-wallet", "ADDRESS", "The wallet that earns"),
+    (
+        "entry-dns",
+        "TRUE|FALSE",
+        "Answer DNS on this machine's loopback",
+    ),
     ("exit", "TRUE|FALSE", "Serve as an exit for others"),
     (
         "exit-allow-private",

@@ -81,6 +81,7 @@ pub const KEYS: &[Key] = &[
     key("capture", Some("true"), "true or false"),
     key("on-failure", Some("block"), "block or direct"),
     key("local-network", Some("allow"), "allow or block"),
+    key("entry-dns", Some("false"), "true or false"),
     key(
         "tun-name",
         Some("masq0"),

@@ -1,10 +1,13 @@
 //! A question that someone else answers, and the check of that answer.
 
+use std::net::IpAddr;
+
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::svcb::{SVCB, SvcParamKey, SvcParamValue};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::reply::{self, Asker};
+use crate::exit_policy::is_public;
 use crate::failure::Code;
 
 /// The longest time-to-live passed on from an exit, in seconds: another exit may know better.
@@ -19,6 +22,24 @@ const MAX_TTL: u32 = 300;
 pub struct Question {
     asker: Asker,
     message: Vec<u8>,
+    keep: Keep,
+}
+
+/// Which addresses of an exit's answer an app gets to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    None,
+    /// Those of the Internet.
+    Public,
+}
+
+impl Keep {
+    fn keeps(self, address: IpAddr) -> bool {
+        match self {
+            Keep::None => false,
+            Keep::Public => is_public(address),
+        }
+    }
 }
 
 /// Why an answer was not taken.
@@ -39,7 +60,7 @@ pub enum AnswerError {
 }
 
 impl Question {
-    pub(super) fn new(asker: Asker) -> Question {
+    pub(super) fn new(asker: Asker, keep: Keep) -> Question {
         let mut message = Message::new(0, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         message.metadata.checking_disabled = asker.checking_disabled;
@@ -50,7 +71,11 @@ impl Question {
         message.queries = vec![query];
         message.edns = Some(reply::edns(asker.dnssec_ok));
         let message = message.to_vec().unwrap_or_default();
-        Question { asker, message }
+        Question {
+            asker,
+            message,
+            keep,
+        }
     }
 
     /// The query to send, without the length of the TCP form.
@@ -75,13 +100,21 @@ impl Question {
         self.asker.query.query_type.into()
     }
 
-    /// The app's answer from an exit's, with every real address removed.
+    /// The app's answer from an exit's, without the addresses that the app must not have.
     pub fn answer_from_exit(&self, bytes: &[u8]) -> Result<Vec<u8>, AnswerError> {
         let answer = self.check(bytes)?;
         let mut message = self.message_like(&answer);
-        message.answers = without_addresses(answer.answers);
-        message.authorities = without_addresses(answer.authorities);
+        message.answers = kept(answer.answers, self.keep);
+        message.authorities = kept(answer.authorities, self.keep);
         Ok(self.asker.encode(message))
+    }
+
+    /// The app's answer from whom this Node asks by itself, with zero hops.
+    pub fn answer_from_direct(&self, bytes: &[u8]) -> Result<Vec<u8>, AnswerError> {
+        match self.keep {
+            Keep::None => self.answer_from_exit(bytes),
+            Keep::Public => self.answer_from_local(bytes),
+        }
     }
 
     /// The app's answer from the system's own resolver.
@@ -141,16 +174,21 @@ fn same_name(left: &Name, right: &Name) -> bool {
             .all(|(left, right)| left.eq_ignore_ascii_case(right))
 }
 
-fn without_addresses(records: Vec<Record>) -> Vec<Record> {
+fn kept(records: Vec<Record>, keep: Keep) -> Vec<Record> {
     records
         .into_iter()
-        .filter(|record| !reply::is_address(record.record_type()))
-        .filter(|record| record.record_type() != RecordType::OPT)
+        .filter(|record| match &record.data {
+            RData::A(address) => keep.keeps(address.0.into()),
+            RData::AAAA(address) => keep.keeps(address.0.into()),
+            // Of such a type, but without an address in it.
+            _ if reply::is_address(record.record_type()) => false,
+            _ => record.record_type() != RecordType::OPT,
+        })
         .map(|mut record| {
             record.ttl = record.ttl.min(MAX_TTL);
             match &mut record.data {
-                RData::HTTPS(https) => strip_hints(&mut https.0),
-                RData::SVCB(svcb) => strip_hints(svcb),
+                RData::HTTPS(https) => strip_hints(&mut https.0, keep),
+                RData::SVCB(svcb) => strip_hints(svcb, keep),
                 _ => {}
             }
             record
@@ -159,13 +197,25 @@ fn without_addresses(records: Vec<Record>) -> Vec<Record> {
 }
 
 /// A hint that is gone must not be called mandatory either (RFC 9460 section 8).
-fn strip_hints(svcb: &mut SVCB) {
+fn strip_hints(svcb: &mut SVCB, keep: Keep) {
     svcb.svc_params.retain_mut(|(key, value)| match value {
-        SvcParamValue::Mandatory(keys) => {
-            keys.0.retain(|key| !is_hint(*key));
-            !keys.0.is_empty()
+        SvcParamValue::Ipv4Hint(hint) => {
+            hint.0.retain(|address| keep.keeps(address.0.into()));
+            !hint.0.is_empty()
+        }
+        SvcParamValue::Ipv6Hint(hint) => {
+            hint.0.retain(|address| keep.keeps(address.0.into()));
+            !hint.0.is_empty()
         }
         _ => !is_hint(*key),
+    });
+    let hints: Vec<SvcParamKey> = svcb.svc_params.iter().map(|(key, _)| *key).collect();
+    svcb.svc_params.retain_mut(|(_, value)| match value {
+        SvcParamValue::Mandatory(keys) => {
+            keys.0.retain(|key| !is_hint(*key) || hints.contains(key));
+            !keys.0.is_empty()
+        }
+        _ => true,
     });
 }
 

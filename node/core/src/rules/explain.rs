@@ -27,6 +27,8 @@ pub struct Explanation {
 pub struct Passed {
     /// Its place.
     pub rule: usize,
+    /// Whether the flow meets some of its conditions.
+    pub near: bool,
     /// Why it did not, on one line.
     pub why: String,
 }
@@ -52,16 +54,15 @@ impl RuleSet {
         let verdict = self.decide(facts);
         let end = verdict.rule.unwrap_or(self.rules.len());
         let before = self.rules.iter().enumerate().take(end);
-        let mut near: Vec<(bool, Passed)> = before
-            .map(|(at, rule)| {
-                let (partly, why) = why_not(rule, facts);
-                (!partly, Passed { rule: at, why })
+        let mut passed: Vec<Passed> = before
+            .map(|(rule, one)| {
+                let (near, why) = why_not(one, facts);
+                Passed { rule, near, why }
             })
             .collect();
-        near.sort_by_key(|(far, passed)| (*far, passed.rule));
-        let more = near.len().saturating_sub(MOST_PASSED);
-        near.truncate(MOST_PASSED);
-        let mut passed: Vec<Passed> = near.into_iter().map(|(_, passed)| passed).collect();
+        passed.sort_by_key(|passed| (!passed.near, passed.rule));
+        let more = passed.len().saturating_sub(MOST_PASSED);
+        passed.truncate(MOST_PASSED);
         passed.sort_by_key(|passed| passed.rule);
         let because = match verdict.rule.and_then(|at| self.rules.get(at)) {
             Some(rule) => format!("the first rule that it meets: {}", rule.conditions()),

@@ -151,6 +151,7 @@ fn an_explanation_says_what_each_rule_lacked() {
         told.passed,
         [Passed {
             rule: 0,
+            near: true,
             why: "its port is not 443".to_owned()
         }]
     );

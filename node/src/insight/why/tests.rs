@@ -131,6 +131,7 @@ fn a_flow_is_explained_from_its_app_to_its_exit() {
         }))
         .into(),
         name: Some("www.example.org".to_owned()),
+        to: None,
         rule: "mesh".into(),
         meshed: true,
         hops: Vec::new(),
@@ -140,10 +141,16 @@ fn a_flow_is_explained_from_its_app_to_its_exit() {
         rates: (0, 0),
     };
     let way = Way::Mesh { hops: 3 };
-    let told = text(&of_flow(&flow, way, &route().unwrap()));
+    let passed = Passed {
+        near: vec!["not block ads: port 25: its port is not 443".to_owned()],
+        others: 7,
+    };
+    let told = text(&of_flow(&flow, &passed, way, &route().unwrap()));
     for words in [
         "Owner: curl (process 12, user anna (1000), /usr/bin/curl, started by bash)",
         "Dns: www.example.org was answered with the fake address 198.18.0.9",
+        "Rule: not block ads: port 25: its port is not 443",
+        "Rule: 7 rules before are about something else",
         "Rule: mesh",
         "Way: over 3 Nodes",
         "Circuit: it passes relay111 > relay222 (DE) > exit3333 (CZ)",
@@ -152,14 +159,14 @@ fn a_flow_is_explained_from_its_app_to_its_exit() {
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
-    let waiting = of_flow(&flow, way, &[]);
+    let waiting = of_flow(&flow, &Passed::default(), way, &[]);
     assert!(!waiting.carried);
     assert!(text(&waiting).contains("a route is looked for"));
     let direct = Look {
         meshed: false,
         ..flow
     };
-    let direct = of_flow(&direct, Way::Direct, &[]);
+    let direct = of_flow(&direct, &Passed::default(), Way::Direct, &[]);
     assert!(direct.carried);
     assert!(text(&direct).contains("own sockets"));
 }

@@ -70,6 +70,64 @@ fn an_answer_from_an_exit_loses_its_addresses_and_hints() {
 }
 
 #[test]
+fn where_nothing_is_captured_an_exit_is_asked_for_addresses_and_only_public_ones_come_through() {
+    let (dns, now) = resolver();
+    let mut dns = EntryDns::of_real_addresses(dns.fake);
+    let Answer::ResolveAtExit(question) =
+        dns.handle_query(&query("example.org.", RecordType::A), Transport::Udp, now)
+    else {
+        panic!("exit")
+    };
+    let mut answer = answer_to(&question);
+    let hints = ["192.0.2.1", "10.0.0.1"].map(|ip| A(ip.parse().unwrap()));
+    let https = |hints: &[A]| {
+        let params = vec![
+            (
+                SvcParamKey::Mandatory,
+                SvcParamValue::Mandatory(Mandatory(vec![SvcParamKey::Ipv4Hint])),
+            ),
+            (
+                SvcParamKey::Ipv4Hint,
+                SvcParamValue::Ipv4Hint(IpHint(hints.to_vec())),
+            ),
+        ];
+        RData::HTTPS(HTTPS(SVCB::new(1, name("."), params)))
+    };
+    let records = [
+        RData::A(A("192.0.2.1".parse().unwrap())),
+        RData::A(A("127.0.0.1".parse().unwrap())),
+        RData::A(A("198.18.0.1".parse().unwrap())),
+        RData::AAAA(AAAA("2001:db8::1".parse().unwrap())),
+        RData::AAAA(AAAA("::ffff:10.0.0.1".parse().unwrap())),
+        https(&hints),
+        https(&hints[1..]),
+    ];
+    answer.answers = records
+        .into_iter()
+        .map(|data| Record::from_rdata(name("example.org."), 60, data))
+        .collect();
+
+    let bytes = question
+        .answer_from_exit(&answer.to_vec().unwrap())
+        .unwrap();
+
+    let got: Vec<RData> = parse(&bytes)
+        .answers
+        .into_iter()
+        .map(|one| one.data)
+        .collect();
+    let mut expected = vec![
+        RData::A(A("192.0.2.1".parse().unwrap())),
+        RData::AAAA(AAAA("2001:db8::1".parse().unwrap())),
+        https(&hints[..1]),
+    ];
+    expected.push(RData::HTTPS(HTTPS(SVCB::new(1, name("."), Vec::new()))));
+    assert_eq!(got, expected);
+    assert_eq!(dns.counters().fake, 0);
+    assert_eq!(dns.outlook("example.org"), Outlook::Exit);
+}
+
+#[test]
 fn an_answer_to_something_else_is_not_taken() {
     let question = question("example.org.", RecordType::MX);
     let good = answer_to(&question);

@@ -1,0 +1,99 @@
+//! The servers behind this machine's resolver. A forwarder on loopback asks
+//! them by sockets of its own; where a Node captures those, what the Node asks
+//! the forwarder would come back to it, so it asks behind the forwarder.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::resolv_conf;
+
+/// Where systemd-resolved answers (systemd-resolved.service(8)).
+const RESOLVED: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
+];
+
+/// Texts of resolv.conf(5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// `/etc/resolv.conf`; empty where there is none.
+    pub system: Vec<u8>,
+    /// What systemd-resolved asks; none where that must be asked itself.
+    pub resolved: Option<Vec<u8>>,
+    /// The same of the dnsmasq of NetworkManager.
+    pub dnsmasq: Option<Vec<u8>>,
+}
+
+/// Whom the system asks in the end, in order and each once; never one of `ours`.
+pub fn servers(texts: &Texts, ours: &[IpAddr]) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for server in resolv_conf::servers(&texts.system) {
+        if ours.contains(&server) {
+            continue;
+        }
+        let forwarder = if RESOLVED.contains(&server) {
+            texts.resolved.as_deref()
+        } else if server.is_loopback() {
+            texts.dnsmasq.as_deref()
+        } else {
+            None
+        };
+        let behind = match forwarder {
+            Some(text) => resolv_conf::servers(text),
+            None => vec![server],
+        };
+        for server in behind {
+            if !ours.contains(&server) && !found.contains(&server) {
+                found.push(server);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: [IpAddr; 1] = [crate::NODE_BESIDE];
+
+    #[test]
+    fn whoever_stands_behind_a_forwarder_is_asked() {
+        let resolved = "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 127.65.83.81\n";
+        let dnsmasq = Some("nameserver 192.0.2.3\n");
+        for (system, with_resolved, dnsmasq, expected) in [
+            ("nameserver 10.0.0.1\n", true, dnsmasq, "10.0.0.1"),
+            ("nameserver 127.0.0.53\n", true, None, "192.0.2.1 192.0.2.2"),
+            ("nameserver 127.0.0.53\n", false, None, "127.0.0.53"),
+            (
+                "nameserver 127.0.0.53\nnameserver 192.0.2.1\n",
+                true,
+                None,
+                "192.0.2.1 192.0.2.2",
+            ),
+            ("nameserver 127.0.0.1\n", true, dnsmasq, "192.0.2.3"),
+            ("nameserver 127.0.1.1\n", true, dnsmasq, "192.0.2.3"),
+            // A resolver of one's own is asked itself.
+            ("nameserver 127.0.0.1\n", true, None, "127.0.0.1"),
+            ("nameserver ::1\n", true, None, "::1"),
+            ("nameserver 127.65.83.81\n", true, None, ""),
+            (
+                "nameserver 127.65.83.81\nnameserver 10.0.0.1\n",
+                true,
+                None,
+                "10.0.0.1",
+            ),
+            ("", true, None, ""),
+        ] {
+            let texts = Texts {
+                system: system.into(),
+                resolved: with_resolved.then(|| resolved.into()),
+                dnsmasq: dnsmasq.map(Into::into),
+            };
+            let found: Vec<String> = servers(&texts, &OURS)
+                .iter()
+                .map(IpAddr::to_string)
+                .collect();
+            assert_eq!(found.join(" "), expected, "{system}");
+        }
+    }
+}
