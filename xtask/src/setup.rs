@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail};
 use crate::steps::{self, say};
 use crate::workspace::{self, cargo};
 
+mod tunnels;
+
 /// Programs of Debian's and the packages that bring them.
 const SYSTEM: &[(&str, &str)] = &[
     ("cc", "build-essential"),
@@ -88,7 +90,10 @@ pub(crate) fn ensure(need: Need) -> Result<()> {
             ensure_tool(&MACHETE)
         }
         Need::Test => ensure_tool(&NEXTEST),
-        Need::Laboratory => open_tun(),
+        Need::Laboratory => {
+            tunnels::unpack()?;
+            open_tun()
+        }
     }
 }
 
