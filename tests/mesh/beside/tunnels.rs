@@ -1,6 +1,8 @@
 //! Beside tunnels of other programs: a real WireGuard with a real wg-quick, and Tailscale's rules and routes.
 //! What leaves is counted at the router, on the host's cable and on that of the tunnel's server.
 
+use std::time::Duration;
+
 use masq_lab::tunnels::{self, INSIDE4, INSIDE6, Tunnel};
 use masq_lab::{Mesh, require, wait, wire};
 
@@ -61,21 +63,20 @@ impl Beside {
     }
 
     fn awaits(&self, address: &str) {
-        let took = wait::until(address, LIMIT, || self.reaches(address)).unwrap();
-        println!("MEASURED: {address} is reached after {took:?}");
+        wait::until(address, LIMIT, || self.reaches(address)).unwrap();
     }
 
     /// Apps go over the mesh, both families, and nothing else left: neither now nor while our rules moved.
-    fn carries(&self, when: &str) {
+    fn carries(&self, when: &str) -> Duration {
         let app = self.mesh.app();
         let took = wait::until(when, LIMIT, || fetch(app, "-4").is_ok()).unwrap();
-        println!("MEASURED: {when}: the first flow is carried after {took:?}");
         for family in ["-4", "-6"] {
             let page = fetch(app, family);
             let page = page.unwrap_or_else(|error| panic!("{when}, {family}: {error:#}"));
             assert!(page.contains("this is the origin"), "{when}: {page}");
         }
         assert_eq!(self.leaked(), 0, "{when}");
+        took
     }
 
     /// What a new download costs on the cable to the tunnel's server.
@@ -104,7 +105,8 @@ fn a_full_tunnel_that_comes_later_carries_the_links_and_no_app() {
         beside.tunnel.up().unwrap();
         beside.awaits(INSIDE4);
         beside.awaits(INSIDE6);
-        beside.carries("with the tunnel");
+        let took = beside.carries("with the tunnel");
+        println!("MEASURED: the first flow beside a tunnel is carried after {took:?}");
         let sent = beside.packets_of_a_download();
         println!(
             "MEASURED: {sent} packets of the tunnel for {} bytes",
