@@ -61,7 +61,15 @@ enum Maker {
 /// Decides who owns the resolver of this system.
 pub fn detect(environment: &Environment) -> Decision {
     let mut trail = Vec::new();
-    let manager = decide(environment, &mut |line: String| trail.push(line));
+    let mut say = |line: String| trail.push(line);
+    let mut manager = decide(environment, &mut say);
+    if manager == Manager::File
+        && environment.resolved.is_some()
+        && asks_resolved(&environment.nsswitch)
+    {
+        say("but /etc/nsswitch.conf has programs ask systemd-resolved before this file".into());
+        manager = Manager::Resolved;
+    }
     trail.push(format!("so it is for {manager}"));
     Decision { manager, trail }
 }
@@ -131,12 +139,7 @@ fn maker(environment: &Environment, say: &mut dyn FnMut(String)) -> Maker {
             return maker;
         }
     }
-    let servers = resolv_conf::servers(content);
-    let stub = |server: &std::net::IpAddr| {
-        let text = server.to_string();
-        text == "127.0.0.53" || text == "127.0.0.54"
-    };
-    if !servers.is_empty() && servers.iter().all(stub) {
+    if resolv_conf::are_stubs(&resolv_conf::servers(content)) {
         say("its only servers are those of systemd-resolved".into());
         return Maker::Resolved;
     }
@@ -171,6 +174,17 @@ fn network_manager(environment: &Environment, say: &mut dyn FnMut(String)) -> Ma
         "dnsmasq" => Manager::NetworkManagerDnsmasq,
         _ => Manager::NetworkManager,
     }
+}
+
+/// Whether names go to systemd-resolved and not to the servers of resolv.conf (nsswitch.conf(5)).
+fn asks_resolved(nsswitch: &str) -> bool {
+    nsswitch
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("hosts:"))
+        .flat_map(str::split_whitespace)
+        .take_while(|word| !word.starts_with('#'))
+        .find(|word| ["resolve", "dns"].contains(word))
+        .is_some_and(|word| word == "resolve")
 }
 
 fn resolvconf(environment: &Environment, say: &mut dyn FnMut(String)) -> Manager {

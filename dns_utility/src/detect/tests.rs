@@ -45,6 +45,7 @@ fn with(
         }),
         resolvconf: program,
         boot: "b".into(),
+        ..Environment::default()
     }
 }
 
@@ -133,4 +134,22 @@ fn the_owner_is_who_keeps_the_file_and_not_what_is_installed() {
         );
         assert!(decision.trail.len() >= 2, "{:?}", decision.trail);
     }
+}
+
+#[test]
+fn a_file_that_programs_do_not_read_is_not_the_owner() {
+    let of = |nsswitch: &str, bus| {
+        let mut environment = with(file("nameserver 10.0.0.1\n", true), bus, None, None);
+        environment.nsswitch = nsswitch.into();
+        detect(&environment).manager
+    };
+    const FEDORA: &str = "hosts: files myhostname resolve [!UNAVAIL=return] dns\n";
+    assert_eq!(of(FEDORA, true), Manager::Resolved);
+    assert_eq!(of(FEDORA, false), Manager::File);
+    assert_eq!(of("hosts:\tfiles dns resolve\n", true), Manager::File);
+    assert_eq!(of("hosts: files dns # resolve\n", true), Manager::File);
+    assert_eq!(
+        of("#hosts: resolve\npasswd: resolve\n", true),
+        Manager::File
+    );
 }

@@ -11,6 +11,7 @@ use masq_dns::{Failure, Record};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::file::sync_folder;
+use crate::capture::fault;
 
 const PATIENCE: u32 = 250;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -68,6 +69,7 @@ impl Journal {
                 .open(&beside)?;
             file.write_all(&record.to_bytes())?;
             file.sync_all()?;
+            fault::point("dns-journal", "written");
             fs::rename(&beside, &self.path)?;
             sync_folder(&self.path)
         };

@@ -15,12 +15,7 @@ use crate::steps::{self, say};
 use crate::workspace;
 
 /// What the benchmark compares with.
-const PEERS: &[&str] = &[
-    "libevent-2.1-7",
-    "libevent-core-2.1-7",
-    "redsocks",
-    "tor",
-];
+const PEERS: &[&str] = &["libevent-2.1-7", "libevent-core-2.1-7", "redsocks", "tor"];
 
 /// The managers of a system's resolver, each folder a layer to lay over `/usr`. The last two bring the same
 /// program, and no machine has both.
@@ -75,7 +70,11 @@ pub(super) fn resolvers() -> Result<()> {
 
 fn once(name: &str, layers: &[Layer]) -> Result<()> {
     let folder = workspace::metadata()?.target_directory.join(name);
-    let wanted: Vec<&str> = layers.iter().flat_map(|layer| layer.packages).copied().collect();
+    let wanted: Vec<&str> = layers
+        .iter()
+        .flat_map(|layer| layer.packages)
+        .copied()
+        .collect();
     let wanted = wanted.join("\n");
     if fs::read_to_string(folder.join("complete")).is_ok_and(|found| found == wanted) {
         return Ok(());
@@ -90,7 +89,9 @@ fn once(name: &str, layers: &[Layer]) -> Result<()> {
         say(&format!("setup: {first:#}; trying again with fresh lists"));
         as_root("apt-get")
             .and_then(|mut command| steps::run(command.args(["update", "-qq"])))
-            .with_context(|| format!("{first:#}, and the lists of packages could not be renewed"))?;
+            .with_context(|| {
+                format!("{first:#}, and the lists of packages could not be renewed")
+            })?;
         unpack_all(&making, layers)?;
     }
     fs::write(making.join("complete"), wanted)?;
@@ -124,7 +125,12 @@ fn unpack(folder: &Path, layer: &Layer) -> Result<()> {
             .args(&names),
     )?;
     for package in fs::read_dir(&packages)? {
-        steps::output(Command::new("dpkg").arg("-x").arg(package?.path()).arg(folder))?;
+        steps::output(
+            Command::new("dpkg")
+                .arg("-x")
+                .arg(package?.path())
+                .arg(folder),
+        )?;
     }
     fs::remove_dir_all(&packages)?;
     for name in ["bin", "lib", "lib64", "sbin"] {
