@@ -62,13 +62,12 @@ enum Maker {
 pub fn detect(environment: &Environment) -> Decision {
     let mut trail = Vec::new();
     let mut say = |line: String| trail.push(line);
-    let mut manager = decide(environment, &mut say);
-    if manager == Manager::File
-        && environment.resolved.is_some()
-        && asks_resolved(&environment.nsswitch)
-    {
-        say("but /etc/nsswitch.conf has programs ask systemd-resolved before this file".into());
-        manager = Manager::Resolved;
+    let manager = decide(environment, &mut say);
+    if manager != Manager::Resolved && asks_resolved(environment) {
+        say(
+            "/etc/nsswitch.conf has programs ask systemd-resolved before the file: it is told too"
+                .into(),
+        );
     }
     trail.push(format!("so it is for {manager}"));
     Decision { manager, trail }
@@ -176,15 +175,16 @@ fn network_manager(environment: &Environment, say: &mut dyn FnMut(String)) -> Ma
     }
 }
 
-/// Whether names go to systemd-resolved and not to the servers of resolv.conf (nsswitch.conf(5)).
-fn asks_resolved(nsswitch: &str) -> bool {
-    nsswitch
+/// Whether programs ask systemd-resolved for names and not the servers of resolv.conf (nsswitch.conf(5)).
+pub fn asks_resolved(environment: &Environment) -> bool {
+    let words = environment
+        .nsswitch
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("hosts:"))
         .flat_map(str::split_whitespace)
-        .take_while(|word| !word.starts_with('#'))
-        .find(|word| ["resolve", "dns"].contains(word))
-        .is_some_and(|word| word == "resolve")
+        .take_while(|word| !word.starts_with('#'));
+    let mut of_dns = words.filter(|word| ["resolve", "dns"].contains(word));
+    environment.resolved.is_some() && of_dns.next() == Some("resolve")
 }
 
 fn resolvconf(environment: &Environment, say: &mut dyn FnMut(String)) -> Manager {

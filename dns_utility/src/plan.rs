@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::detect::{Decision, Manager};
+use crate::detect::{Decision, Manager, asks_resolved};
 use crate::environment::{
     Domain, Environment, GlobalDns, GlobalDomain, Link, LinkDns, Resolvconf, Resolved, Server,
     Snapshot,
@@ -40,33 +40,36 @@ pub fn server(manager: Manager) -> IpAddr {
 
 /// The servers that names are asked of, behind a stub too.
 pub fn servers(environment: &Environment, manager: Manager) -> Vec<IpAddr> {
-    let of_file =
-        || resolv_conf::servers(environment.resolv_conf.content.as_deref().unwrap_or(&[]));
-    match manager {
-        Manager::Resolved => {
-            let file = of_file();
-            match &environment.resolved {
-                None => file,
-                Some(resolved) if resolv_conf::are_stubs(&file) => of_resolved(resolved),
-                // Some programs ask the one, some the other.
-                Some(resolved) => each_once(file.into_iter().chain(of_resolved(resolved))),
-            }
+    let file = resolv_conf::servers(environment.resolv_conf.content.as_deref().unwrap_or(&[]));
+    let resolved = match &environment.resolved {
+        Some(resolved) if manager == Manager::Resolved || asks_resolved(environment) => {
+            of_resolved(resolved)
         }
-        Manager::NetworkManagerDnsmasq => match &environment.network_manager {
-            None => of_file(),
-            Some(found) => match found.global.domains.get("*") {
-                None => found.servers.clone(),
-                Some(all) => {
-                    let servers = all.servers.iter();
-                    servers.filter_map(|text| text.parse().ok()).collect()
-                }
-            },
+        Some(_) | None => Vec::new(),
+    };
+    let network_manager = environment.network_manager.as_ref();
+    let of_programs = match (manager, network_manager) {
+        (Manager::Resolved, _) if !resolved.is_empty() && resolv_conf::are_stubs(&file) => {
+            Vec::new()
+        }
+        (Manager::NetworkManagerDnsmasq, Some(found)) => match found.global.domains.get("*") {
+            None => found.servers.clone(),
+            Some(all) => {
+                let servers = all.servers.iter();
+                servers.filter_map(|text| text.parse().ok()).collect()
+            }
         },
-        Manager::NetworkManager
-        | Manager::Openresolv
-        | Manager::DebianResolvconf
-        | Manager::File => of_file(),
-    }
+        (
+            Manager::Resolved
+            | Manager::NetworkManager
+            | Manager::NetworkManagerDnsmasq
+            | Manager::Openresolv
+            | Manager::DebianResolvconf
+            | Manager::File,
+            _,
+        ) => file,
+    };
+    each_once(of_programs.into_iter().chain(resolved))
 }
 
 /// A link to which every name is routed comes before those that take what no
@@ -124,44 +127,22 @@ pub fn subvert(
     let mut record = Record::new(environment.boot.clone(), manager, server);
     record.resolv_conf = file.snapshot.clone();
     record.content = file.content.clone();
-    let steps = match manager {
+    let mut steps = match manager {
         Manager::File => {
             let content = resolv_conf::subverted(file.content.as_deref().unwrap_or(&[]), server);
             record.wrote = Some(content.clone());
             vec![Step::Place(file.snapshot.with_content(content))]
         }
         Manager::Resolved => {
-            let resolved = environment.resolved.clone().unwrap_or_default();
-            if !resolved.global.is_empty() && !resolved.global_domains.is_empty() {
-                return Err(Failure::Refused(
-                    "systemd-resolved is configured to ask its global servers for the names of some domains; take Domains= out of resolved.conf and restart it first"
-                        .to_owned(),
-                ));
-            }
-            record.links = chosen(&resolved.links);
-            if record.links.is_empty() {
-                let why = "systemd-resolved has no link that is up";
-                return Err(Failure::Refused(why.to_owned()));
-            }
-            let mut steps: Vec<Step> = record
-                .links
-                .iter()
-                .map(|link| {
-                    Step::SetLink(Link {
-                        dns: link.dns.subverted(server),
-                        ..link.clone()
-                    })
-                })
-                .collect();
             let content = file.content.as_deref().unwrap_or(&[]);
-            if !resolv_conf::are_stubs(&resolv_conf::servers(content)) {
+            if resolv_conf::are_stubs(&resolv_conf::servers(content)) {
+                Vec::new()
+            } else {
                 // It names servers that the links do not cover.
                 let content = resolv_conf::subverted(content, server);
                 record.wrote = Some(content.clone());
-                steps.push(Step::Place(file.snapshot.with_content(content)));
+                vec![Step::Place(file.snapshot.with_content(content))]
             }
-            steps.push(Step::FlushCaches);
-            steps
         }
         Manager::NetworkManager | Manager::NetworkManagerDnsmasq => {
             if let Some(found) = &environment.network_manager {
@@ -172,7 +153,33 @@ pub fn subvert(
         Manager::Openresolv => vec![Step::AddRecord(Resolvconf::Openresolv, server)],
         Manager::DebianResolvconf => vec![Step::AddRecord(Resolvconf::Debian, server)],
     };
+    if let Some(resolved) = &environment.resolved
+        && (manager == Manager::Resolved || asks_resolved(environment))
+    {
+        record.links = switchable(resolved)?;
+        steps.extend(record.links.iter().map(|link| {
+            Step::SetLink(Link {
+                dns: link.dns.subverted(server),
+                ..link.clone()
+            })
+        }));
+        steps.push(Step::FlushCaches);
+    }
     Ok((record, steps))
+}
+
+/// The links to switch so that nobody else is asked for any name.
+fn switchable(resolved: &Resolved) -> Result<Vec<Link>, Failure> {
+    if !resolved.global.is_empty() && !resolved.global_domains.is_empty() {
+        let why = "systemd-resolved is configured to ask its global servers for the names of some domains; take Domains= out of resolved.conf and restart it first";
+        return Err(Failure::Refused(why.to_owned()));
+    }
+    let links = chosen(&resolved.links);
+    if links.is_empty() {
+        let why = "systemd-resolved has no link that is up";
+        return Err(Failure::Refused(why.to_owned()));
+    }
+    Ok(links)
 }
 
 /// The links whose servers are asked; where there are none, those that lead out.
@@ -206,7 +213,6 @@ pub fn revert(environment: &Environment, record: &Record) -> Result<Undo, Failur
     match record.manager {
         Manager::File => undo_file(environment, record, &mut undo),
         Manager::Resolved => {
-            undo_links(environment, record, &mut undo);
             if record.wrote.is_some() {
                 undo_file(environment, record, &mut undo);
             }
@@ -227,6 +233,9 @@ pub fn revert(environment: &Environment, record: &Record) -> Result<Undo, Failur
         }
         Manager::Openresolv => undo.steps.push(Step::DeleteRecord(Resolvconf::Openresolv)),
         Manager::DebianResolvconf => undo.steps.push(Step::DeleteRecord(Resolvconf::Debian)),
+    }
+    if !record.links.is_empty() {
+        undo_links(environment, record, &mut undo);
     }
     if record.wrote.is_none()
         && record.resolv_conf.is_link()

@@ -10,12 +10,14 @@ pub fn servers(content: &[u8]) -> Vec<IpAddr> {
         .collect()
 }
 
+/// Where systemd-resolved answers (systemd-resolved.service(8)).
+pub const STUBS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
+];
+
 /// Whether all of these are forwarders of systemd-resolved's.
 pub fn are_stubs(servers: &[IpAddr]) -> bool {
-    const STUBS: [IpAddr; 2] = [
-        IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
-        IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
-    ];
     !servers.is_empty() && servers.iter().all(|server| STUBS.contains(server))
 }
 

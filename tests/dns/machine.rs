@@ -84,11 +84,7 @@ impl Machine {
 
     /// The Node listens at the second address only where somebody else has the first.
     pub(crate) fn start_node(&mut self) {
-        let address = match self.mode {
-            Mode::NetworkManagerDnsmasq => NODE_BESIDE,
-            _ => NODE,
-        };
-        let socket = UdpSocket::bind((address, 53)).unwrap();
+        let socket = UdpSocket::bind((self.node_address(), 53)).unwrap();
         self.node = Some(Server::start(socket, FROM_NODE));
     }
 
@@ -98,9 +94,10 @@ impl Machine {
 
     /// What `inspect` says while the Node is asked.
     pub(crate) fn node_address(&self) -> &'static str {
-        match self.mode {
-            Mode::NetworkManagerDnsmasq => NODE_BESIDE,
-            _ => NODE,
+        if self.mode == Mode::NetworkManagerDnsmasq {
+            NODE_BESIDE
+        } else {
+            NODE
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Mode {
     /// With a file of nobody's, which programs do not read.
     ResolvedByName,
     NetworkManager,
+    /// Which programs do not read either.
+    NetworkManagerByName,
     NetworkManagerResolved,
     NetworkManagerDnsmasq,
     NetworkManagerNone,
@@ -45,6 +47,7 @@ impl Mode {
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
             | Mode::NetworkManager
+            | Mode::NetworkManagerByName
             | Mode::NetworkManagerResolved
             | Mode::NetworkManagerDnsmasq
             | Mode::NetworkManagerNone => &["core"],
@@ -56,6 +59,7 @@ impl Mode {
             Mode::Resolved
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
+            | Mode::NetworkManagerByName
             | Mode::NetworkManagerResolved => true,
             Mode::File
             | Mode::Link
@@ -72,7 +76,9 @@ impl Mode {
     /// The settings of NetworkManager, where it runs.
     pub(crate) fn network_manager(self) -> Option<&'static str> {
         match self {
-            Mode::NetworkManager => Some("dns=default\nrc-manager=file"),
+            Mode::NetworkManager | Mode::NetworkManagerByName => {
+                Some("dns=default\nrc-manager=file")
+            }
             Mode::NetworkManagerResolved => Some("dns=systemd-resolved"),
             Mode::NetworkManagerDnsmasq => Some("dns=dnsmasq\nrc-manager=symlink"),
             Mode::NetworkManagerNone => Some("dns=none"),
@@ -114,7 +120,7 @@ pub(crate) fn start(machine: &mut Machine) {
             configure_resolved();
             lead_to("../run/systemd/resolve/resolv.conf");
         }
-        Mode::ResolvedByName => {
+        Mode::ResolvedByName | Mode::NetworkManagerByName => {
             configure_resolved();
             let order = "hosts: files resolve [!UNAVAIL=return] dns\n";
             fs::write("/etc/nsswitch.conf", order).unwrap();
@@ -177,6 +183,7 @@ pub(crate) fn boot(machine: &mut Machine) {
         | Mode::ResolvedUplink
         | Mode::ResolvedByName
         | Mode::NetworkManager
+        | Mode::NetworkManagerByName
         | Mode::NetworkManagerResolved
         | Mode::NetworkManagerDnsmasq
         | Mode::NetworkManagerNone => {}
@@ -251,6 +258,7 @@ fn is_on_bus(name: &str) -> bool {
 }
 
 /// Memory has such flags since Linux 6.0; elsewhere the file lies on the disk of the build.
+#[expect(clippy::print_stderr, reason = "another way to test is said aloud")]
 fn make_immutable() {
     if machine::run("chattr", &["+i", RESOLV_CONF])
         .status

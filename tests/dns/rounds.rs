@@ -1,7 +1,9 @@
 //! There and back under each manager: every command, twice, and afterwards exactly as before.
 
+use std::fs;
+
 use crate::machine::{self, Asked, Machine, UPSTREAM};
-use crate::managers::Mode;
+use crate::managers::{Mode, RESOLV_CONF};
 
 fn round(machine: &mut Machine) {
     let before = machine.state();
@@ -48,7 +50,13 @@ fn systemd_resolved_is_switched_where_programs_read_the_servers_behind_it() {
 
 #[test]
 fn systemd_resolved_is_switched_where_programs_ask_it_before_they_read_the_file() {
-    machine::with(Mode::ResolvedByName, round);
+    machine::with(Mode::ResolvedByName, |machine| {
+        let text = fs::read(RESOLV_CONF).unwrap();
+        fs::write(RESOLV_CONF, "nameserver 10.9.0.99\n").unwrap();
+        assert_eq!(machine.asked(), Asked::Upstream);
+        fs::write(RESOLV_CONF, text).unwrap();
+        round(machine);
+    });
 }
 
 #[test]
@@ -91,6 +99,11 @@ fn a_mounted_file_is_switched_and_brought_back() {
 #[test]
 fn network_manager_is_switched_and_brought_back() {
     machine::with(Mode::NetworkManager, round);
+}
+
+#[test]
+fn network_manager_is_switched_where_programs_ask_systemd_resolved_first() {
+    machine::with(Mode::NetworkManagerByName, round);
 }
 
 #[test]

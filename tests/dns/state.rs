@@ -86,7 +86,7 @@ impl Machine {
     /// Managers take a moment to write what they have decided.
     pub(crate) fn is_again(&self, before: &State, after: &str) {
         let mut last = Vec::new();
-        for _ in 0..40 {
+        for _ in 0..100 {
             last = before.differences(&self.state());
             if last.is_empty() {
                 return;

@@ -6,7 +6,7 @@ use std::thread;
 use masq_lab::process;
 use serde_json::Value;
 
-use crate::machine::{self, Asked, Machine, Said};
+use crate::machine::{self, Asked, JOURNAL, Machine, Said};
 use crate::managers::{self, Mode, RESOLV_CONF};
 
 /// One line on the error output, and nothing else.
@@ -114,6 +114,34 @@ fn two_switches_at_once_are_one() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_read_is_named() {
+    machine::with(Mode::File, |machine| {
+        machine.works("subvert");
+        fs::write(JOURNAL, "{").unwrap();
+        for action in ["subvert", "revert", "repair"] {
+            let said = machine.utility(&[action]);
+            let why = format!(": the journal {JOURNAL} cannot be read: ");
+            assert!(refused(&said).contains(&why), "{said:?}");
+        }
+        assert_eq!(machine.works("status"), "subverted\n");
+        fs::remove_file(JOURNAL).unwrap();
+        assert_eq!(machine.works("repair"), "nothing to undo\n");
+    });
+}
+
+#[test]
+fn masq_repair_undoes_a_switch_too() {
+    machine::with(Mode::Resolved, |machine| {
+        let before = machine.state();
+        machine.works("subvert");
+        let masq = process::binary("masq").unwrap();
+        machine::output(masq.to_str().unwrap(), &["repair"]);
+        assert_eq!(machine.asked(), Asked::Upstream);
+        machine.is_again(&before, "masq repair");
+    });
+}
+
+#[test]
 fn every_command_speaks_json() {
     machine::with(Mode::File, |machine| {
         let look = json(machine, "status", 0);
@@ -197,7 +225,8 @@ fn users_may_look_and_only_root_may_switch() {
         for action in ["subvert", "revert", "repair"] {
             let (code, out, said) = user(action);
             assert_eq!((code, out.as_str()), (Some(1), ""));
-            let end = ": only root can switch the resolver; are you root?\n";
+            let end =
+                ": only root can switch the resolver; run it as root, for example with sudo\n";
             assert!(said.starts_with("Cannot ") && said.ends_with(end), "{said}");
         }
         machine.works("subvert");

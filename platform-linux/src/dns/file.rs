@@ -59,7 +59,8 @@ fn snapshot(path: &Path) -> io::Result<Snapshot> {
 pub(super) fn place(path: &Path, snapshot: &Snapshot) -> Result<(), Failure> {
     put(path, snapshot).map_err(|error| {
         if error.kind() == io::ErrorKind::PermissionDenied {
-            Failure::NotPermitted(format!("{}: {error}", path.display()))
+            let why = format!("{error}; here even root may not change it, as in a container");
+            super::failed(&path.display().to_string(), &why)
         } else {
             failed(path, &error)
         }
