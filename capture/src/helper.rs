@@ -99,11 +99,15 @@ pub struct Subjects {
     pub cgroups: Vec<PathBuf>,
     /// Units of systemd: `nginx.service`.
     pub units: Vec<String>,
+    /// Programs by the path of their file.
+    pub paths: Vec<PathBuf>,
+    /// Programs by the name of their file or of their process.
+    pub names: Vec<String>,
 }
 
 impl Subjects {
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.cgroups.is_empty() && self.units.is_empty()
+        self == &Subjects::default()
     }
 }
 

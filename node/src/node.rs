@@ -212,7 +212,7 @@ where
             own_id,
             directory: directory.clone(),
             mesh: mesh.clone(),
-            wishes,
+            wishes: wishes.clone(),
             store: store.clone(),
             data_directory: data_directory.clone(),
             shell: shell.clone(),
@@ -242,7 +242,7 @@ where
     }
     if let Some(shell) = shell {
         shell.stop();
-        neighborhood::last_status(&config, &shell, &data_directory);
+        neighborhood::last_status(&config, &wishes, &shell, &data_directory);
     }
     if endpoint.is_none() {
         neighborhood::status_alone(&config, own_id, &data_directory, false);

@@ -1,7 +1,7 @@
 //! The rules in force: read from their file at the start, and again when told
 //! to, and how often each was met. [`masq_core::rules`] decides.
 
-use masq_core::rules::{Action, Facts, Lists, MAX_LIST_BYTES, RuleSet, Verdict};
+use masq_core::rules::{Action, Facts, Lists, MAX_FILE, MAX_LIST_BYTES, RuleSet, Verdict};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub mod subject;
-
-/// The most bytes of the file.
-const MOST: u64 = 32 << 20;
 
 /// What is done with a flow, and what said so.
 #[derive(Clone, Debug)]
@@ -157,7 +154,7 @@ impl InForce {
 
 /// Rules that are in order and meet what is expected of them.
 fn read(file: &Path) -> Result<InForce, String> {
-    let text = match text_of(file, MOST) {
+    let text = match text_of(file, MAX_FILE) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Ok(InForce::of(RuleSet::default()));
@@ -180,15 +177,15 @@ struct Files<'a> {
 
 impl Lists for Files<'_> {
     fn read(&self, path: &str) -> Result<String, String> {
-        let most = MAX_LIST_BYTES as u64;
-        text_of(&self.folder.join(path), most).map_err(|error| error.to_string())
+        text_of(&self.folder.join(path), MAX_LIST_BYTES).map_err(|error| error.to_string())
     }
 }
 
-fn text_of(path: &Path, most: u64) -> std::io::Result<String> {
+fn text_of(path: &Path, most: usize) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
+    let file = File::open(path)?;
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
         return Err(std::io::Error::other(format!("longer than {most} bytes")));
     }
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("not UTF-8"))

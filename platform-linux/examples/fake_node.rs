@@ -87,12 +87,14 @@ fn main() -> std::process::ExitCode {
                 let pid = pid.parse().expect("a number");
                 println!("{:?}", ask(&helper, &Request::Admit { id: 2, pid }));
             }
-            ["bypass", user] => {
-                let users = user.parse().into_iter().collect();
-                let subjects = Subjects {
-                    users,
-                    ..Subjects::default()
-                };
+            ["bypass", who] => {
+                let mut subjects = Subjects::default();
+                match who.parse() {
+                    Ok(user) => subjects.users.push(user),
+                    Err(_) if who.starts_with('/') => subjects.paths.push(who.into()),
+                    Err(_) if who != "none" => subjects.names.push(who.to_owned()),
+                    Err(_) => {}
+                }
                 println!("{:?}", ask(&helper, &Request::Bypass { id: 3, subjects }));
             }
             ["local", word] => {

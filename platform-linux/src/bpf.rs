@@ -8,13 +8,17 @@ pub(crate) const R1: Register = Register(1);
 pub(crate) const R2: Register = Register(2);
 pub(crate) const R3: Register = Register(3);
 pub(crate) const R4: Register = Register(4);
+/// Keeps its value over a call.
+pub(crate) const R6: Register = Register(6);
 /// The end of the stack.
 pub(crate) const FRAME: Register = Register(10);
 
 /// Functions of the kernel, by their numbers in `enum bpf_func_id`.
 #[derive(Copy, Clone, Debug)]
 pub(crate) enum Function {
+    LookUpMap = 1,
     UpdateMap = 2,
+    DeleteFromMap = 3,
     CurrentPid = 14,
     CurrentUser = 15,
     CurrentName = 16,
@@ -29,12 +33,18 @@ pub(crate) fn set_word(to: Register, value: u32) -> u64 {
     word(0xb4, to.0, 0, 0, value.cast_signed())
 }
 
+pub(crate) fn copy(to: Register, from: Register) -> u64 {
+    word(0xbf, to.0, from.0, 0, 0)
+}
+
+/// Passes over so many words if the register is zero.
+pub(crate) fn skip_if_zero(register: Register, words: i16) -> u64 {
+    word(0x15, register.0, 0, words, 0)
+}
+
 /// `to = from + offset`.
 pub(crate) fn set_address(to: Register, from: Register, offset: i32) -> [u64; 2] {
-    [
-        word(0xbf, to.0, from.0, 0, 0),
-        word(0x07, to.0, 0, 0, offset),
-    ]
+    [copy(to, from), word(0x07, to.0, 0, 0, offset)]
 }
 
 /// `to = map`, which takes two words.

@@ -294,6 +294,11 @@ impl LinuxCapture {
         self.routing.as_ref().map(AsFd::as_fd)
     }
 
+    /// Tells that processes have changed; to be followed by [`Self::look_after_programs`].
+    pub fn program_news(&self) -> Option<BorrowedFd<'_>> {
+        self.direct.news()
+    }
+
     /// Puts rules and routes back where somebody has taken them away.
     pub fn look_after_routing(&mut self) -> Result<(), CaptureError> {
         let concern = self.routing.as_ref().is_some_and(RoutingNews::concern);

@@ -193,9 +193,11 @@ pub(crate) fn v2_path(text: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path))
 }
 
+/// Where `struct bpf_sock` has the mark (linux/bpf.h).
+pub(crate) const BPF_SOCK_MARK: i16 = 16;
+
 /// `sk->mark = mark; return 1`.
 fn marking_program(mark: u32) -> Vec<u64> {
-    const BPF_SOCK_MARK: i16 = 16;
     vec![
         bpf::set_word(bpf::R2, mark),
         bpf::store_word(bpf::R1, BPF_SOCK_MARK, bpf::R2),

@@ -78,7 +78,11 @@ fn answer_all(channel: &Channel, capture: &mut LinuxCapture) -> Result<End, Capt
             table_ended,
             firewall_changed,
             routing_changed,
+            programs_changed,
         } = wait(channel, capture)?;
+        if programs_changed {
+            capture.look_after_programs();
+        }
         if firewall_changed {
             capture.look_after_guard()?;
         }
@@ -157,15 +161,18 @@ struct Ready {
     table_ended: bool,
     firewall_changed: bool,
     routing_changed: bool,
+    programs_changed: bool,
 }
 
-/// Waits until the Node asks something, `nft` ends, firewall or routing changes.
+/// Waits until the Node asks something, `nft` ends, or firewall, routing or
+/// processes change.
 fn wait(channel: &Channel, capture: &LinuxCapture) -> Result<Ready, CaptureError> {
     let watched = [
         Some(channel.as_fd()),
         capture.table().map(AsFd::as_fd),
         capture.news(),
         capture.routing_news(),
+        capture.program_news(),
     ];
     let mut sources: Vec<PollFd<'_>> = watched
         .iter()
@@ -185,6 +192,7 @@ fn wait(channel: &Channel, capture: &LinuxCapture) -> Result<Ready, CaptureError
         table_ended: ready.next() == Some(true),
         firewall_changed: ready.next() == Some(true),
         routing_changed: ready.next() == Some(true),
+        programs_changed: ready.next() == Some(true),
     })
 }
 

@@ -32,6 +32,8 @@ mod netlink;
 pub mod owner;
 pub mod privileges;
 pub mod process;
+mod process_mark;
+mod process_news;
 mod routing_news;
 pub mod seccomp;
 pub mod supervise;

@@ -14,7 +14,7 @@ use masq_capture::{FiveTuple, FlowOwner, Owned, Protocol};
 use crate::cgroup::Hierarchy;
 
 mod accounts;
-mod describe;
+pub(crate) mod describe;
 mod echo;
 mod forwarded;
 mod place;

@@ -10,7 +10,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 
-pub(crate) use bpf::{attach_to_cgroup, create_lru_map, load_socket_program, look_up};
+pub(crate) use bpf::{
+    attach_to_cgroup, attach_to_event, create_hash_map, create_lru_map, delete, load_event_program,
+    load_socket_program, look_up, update,
+};
 pub(crate) use process::{
     after_fork, drop_bounding_capability, fork, replace_descriptor, set_parent_death_signal,
 };
@@ -101,6 +104,16 @@ pub(crate) fn mount_cgroup2() -> io::Result<OwnedFd> {
     let mount =
         unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, 0) };
     Ok(own(check_long(mount)?))
+}
+
+/// A socket of the kernel's connector, which speaks in the network namespace
+/// of the first process only (linux/connector.h).
+pub(crate) fn connector_socket() -> io::Result<OwnedFd> {
+    const NETLINK_CONNECTOR: libc::c_int = 11;
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: socket takes three integers.
+    let socket = unsafe { libc::socket(libc::AF_NETLINK, kind, NETLINK_CONNECTOR) };
+    Ok(own(check(socket)?))
 }
 
 /// Has the allocator take blocks of this size and more from the kernel.

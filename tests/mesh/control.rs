@@ -71,6 +71,9 @@ fn a_node_is_set_up_started_used_and_stopped_by_masq() {
         site.origin.v4().to_string()
     );
 
+    let stage = control.json(&["connection-status"]).unwrap();
+    assert_eq!(stage["stage"], "RouteFound", "zero hops need nobody");
+
     let pid = node_of(&started);
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert!(
@@ -276,4 +279,46 @@ fn a_user_joins_a_mesh_and_sees_where_flows_go() {
     let served = || curl(&host, "http://www.example.test/bytes/1000") == "200";
     wait::until("flows over two hops", JOIN, served).unwrap();
     control.say(&["shutdown"]).unwrap();
+}
+
+#[test]
+fn a_change_of_hops_shows_in_the_status() {
+    if !require::laboratory() {
+        return;
+    }
+    let mut lab = Lab::new().unwrap();
+    let host = lab.host("user").unwrap();
+    let control = Control::start(&host).unwrap();
+    // Nobody is there, and the Node tries it for ever.
+    let nobody = format!("masq://dev:{}@192.0.2.9:4747", "A".repeat(43));
+    let more = [
+        "--neighbors",
+        &nobody,
+        "--capture",
+        "false",
+        "--min-hops",
+        "3",
+    ];
+    let money = [
+        "--blockchain-service-url",
+        "http://127.0.0.1:1",
+        "--db-password",
+        "secret",
+    ];
+    let more = [&more[..], &money[..]].concat();
+    control.set_up("consume-only", &more).unwrap();
+    control.say(&["start"]).unwrap();
+    let file = host.folder().unwrap().join("data/dev/status.json");
+    let says = |hops: u8| {
+        let wanted = format!("\"min_hops\": {hops}");
+        let told = || fs::read_to_string(&file).is_ok_and(|text| text.contains(&wanted));
+        wait::until("the status to say so", LIMIT, told).unwrap();
+    };
+    says(3);
+    control
+        .say(&["set-configuration", "--min-hops", "2"])
+        .unwrap();
+    says(2);
+    control.say(&["shutdown"]).unwrap();
+    says(2);
 }

@@ -115,9 +115,12 @@ impl Live {
             pid: 0,
         };
         let known = directory.clone();
-        spawn_local(status::follow(shell.clone(), facts, None, move || {
-            has_route(&known.borrow())
-        }));
+        spawn_local(status::follow(
+            shell.clone(),
+            move || facts.clone(),
+            None,
+            move || has_route(&known.borrow()),
+        ));
         Live {
             services,
             directory,

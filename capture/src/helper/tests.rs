@@ -37,6 +37,8 @@ fn requests() -> impl Strategy<Value = Request> {
             Request::Bypass {
                 id,
                 subjects: Subjects {
+                    paths: vec!["/usr/bin/curl".into()],
+                    names: vec!["steam".into()],
                     users,
                     cgroups: vec![PathBuf::from(&path)],
                     units: vec![path],

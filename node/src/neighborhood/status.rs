@@ -25,13 +25,14 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// What depends on time alone (an onion key that ends) is looked at this often.
 const STALE: Duration = Duration::from_secs(30);
 
-/// What does not change while the Node runs.
+/// What is not the neighborhood's.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Facts {
     /// The Node's id.
     pub id: String,
     pub mode: &'static str,
     pub chain: &'static str,
+    /// As it is now.
     pub min_hops: usize,
     /// Where the rules are, or would be.
     pub rules_file: PathBuf,
@@ -130,6 +131,7 @@ impl Report {
             && (self.running, self.stage, self.records, self.circuits)
                 == (other.running, other.stage, other.records, other.circuits)
             && (&self.descriptor, &self.gossip) == (&other.descriptor, &other.gossip)
+            && self.facts == other.facts
     }
 
     /// Replaces the file; a reader sees the old or the new one.
@@ -167,7 +169,7 @@ pub fn report<L: Link, O: Outside, D: Dial<L>>(shell: &Shell<L, O, D>, facts: &F
 /// writes the file below `directory` if there is one.
 pub async fn follow<L: Link, O: Outside, D: Dial<L>>(
     shell: Rc<Shell<L, O, D>>,
-    facts: Facts,
+    facts: impl Fn() -> Facts,
     directory: Option<PathBuf>,
     has_route: impl Fn() -> bool,
 ) {
@@ -189,7 +191,7 @@ pub async fn follow<L: Link, O: Outside, D: Dial<L>>(
                 shell.set_route_found(now);
             }
         }
-        let report = report(&shell, &facts);
+        let report = report(&shell, &facts());
         if let Some(stage) = report.stage.filter(|stage| logged != Some(*stage)) {
             logged = Some(stage);
             tracing::info!(event = "connection-status", ?stage);

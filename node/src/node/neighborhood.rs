@@ -83,10 +83,18 @@ pub(super) fn start(needs: Needs<'_>) -> Result<Rc<NodeShell>> {
         spawn_local(neighbors::accept(services, endpoint.clone(), serve));
         spawn_local(follow_addresses(shell.clone(), port));
     }
-    let has_route = routes(needs.wishes, directory);
+    let has_route = routes(needs.wishes.clone(), directory);
+    let (start, wishes) = (
+        facts(config, shell.identity().id(), &needs.data_directory),
+        needs.wishes,
+    );
+    let facts_now = move || Facts {
+        min_hops: usize::from(wishes.hops.get()),
+        ..start.clone()
+    };
     spawn_local(status::follow(
         shell.clone(),
-        facts(config, shell.identity().id(), &needs.data_directory),
+        facts_now,
         Some(needs.data_directory),
         has_route,
     ));
@@ -104,8 +112,17 @@ fn remember_in(store: Rc<Store>) -> Box<dyn Fn(Memory)> {
 }
 
 /// Says in the data directory that the Node has ended.
-pub(super) fn last_status(config: &NodeConfig, shell: &NodeShell, data_directory: &Path) {
-    let mut report = status::report(shell, &facts(config, shell.identity().id(), data_directory));
+pub(super) fn last_status(
+    config: &NodeConfig,
+    wishes: &Wishes,
+    shell: &NodeShell,
+    data_directory: &Path,
+) {
+    let facts = Facts {
+        min_hops: usize::from(wishes.hops.get()),
+        ..facts(config, shell.identity().id(), data_directory)
+    };
+    let mut report = status::report(shell, &facts);
     report.end();
     report.write(&data_directory.join(status::FILE));
 }

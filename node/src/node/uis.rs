@@ -107,6 +107,10 @@ fn stage(parts: &Parts) -> ConnectionStage {
             Stage::RouteFound => ConnectionStage::RouteFound,
         };
     }
+    if parts.config.hops() == 0 {
+        // Every flow has a way: this Node's own sockets.
+        return ConnectionStage::RouteFound;
+    }
     if parts.mesh.peers().is_empty() {
         ConnectionStage::NotConnected
     } else if route(parts).is_ok() {

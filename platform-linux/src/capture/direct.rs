@@ -1,10 +1,11 @@
 //! Apps that are direct as a whole: their sockets are marked as the Node's own
-//! are, by the same program on a control group.
+//! are, by a program of the kernel on a control group, or by process.
 //!
 //! A process that asks for it moves into a group of its own below the one it
 //! was in, so limits and accounting of a service or a session still hold.
 
 use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use masq_capture::helper::Subjects;
@@ -14,6 +15,9 @@ use masq_capture::{CaptureError, FailureCode};
 
 use super::{LinuxCapture, record};
 use crate::cgroup::{self, Mark};
+use programs::Programs;
+
+mod programs;
 
 /// Control groups whose sockets are marked, each with what keeps it so.
 #[derive(Debug, Default)]
@@ -24,6 +28,16 @@ pub(super) struct DirectApps {
     ruled: HashMap<PathBuf, Mark>,
     /// Users of the rules; the firewall table has them while it stands.
     pub(super) users: Vec<u32>,
+    /// Processes of programs of the rules.
+    programs: Option<Programs>,
+}
+
+impl DirectApps {
+    /// Tells that processes have changed; to be followed by
+    /// [`LinuxCapture::look_after_programs`].
+    pub(super) fn news(&self) -> Option<BorrowedFd<'_>> {
+        self.programs.as_ref().map(AsFd::as_fd)
+    }
 }
 
 impl LinuxCapture {
@@ -72,11 +86,37 @@ impl LinuxCapture {
         }
         self.direct.users.clone_from(&subjects.users);
         self.tell_users()?;
+        self.bypass_programs(subjects)?;
         if missing.is_empty() {
             return Ok(());
         }
         let text = format!("no such unit or control group: {}", missing.join(", "));
         Err(CaptureError::new(FailureCode::CgroupUnavailable, text))
+    }
+
+    fn bypass_programs(&mut self, subjects: &Subjects) -> Result<(), CaptureError> {
+        if subjects.paths.is_empty() && subjects.names.is_empty() {
+            self.direct.programs = None;
+            return Ok(());
+        }
+        let programs = match self.direct.programs.take() {
+            Some(programs) => Ok(programs),
+            None => Programs::open(&self.hierarchy),
+        };
+        let mut programs = programs.map_err(|error| {
+            let text = format!("follow which programs processes are: {error}");
+            CaptureError::new(FailureCode::MarkUnavailable, text)
+        })?;
+        programs.set(subjects);
+        self.direct.programs = Some(programs);
+        Ok(())
+    }
+
+    /// Follows what processes have become.
+    pub fn look_after_programs(&mut self) {
+        if let Some(programs) = &mut self.direct.programs {
+            programs.follow();
+        }
     }
 
     fn mark_group(&self, group: &Path) -> Result<Mark, CaptureError> {

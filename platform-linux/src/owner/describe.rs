@@ -195,7 +195,7 @@ fn parse_stat(line: &[u8]) -> Option<(String, Print)> {
 }
 
 /// The program, also when its file was replaced meanwhile.
-fn executable(process: &Path) -> PathBuf {
+pub(crate) fn executable(process: &Path) -> PathBuf {
     let path = fs::read_link(process.join("exe")).unwrap_or_default();
     match path
         .to_str()

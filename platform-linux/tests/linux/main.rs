@@ -7,4 +7,5 @@ mod blocked;
 mod capture;
 mod confined;
 mod crash;
+mod direct;
 mod support;
