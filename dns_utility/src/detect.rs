@@ -61,7 +61,14 @@ enum Maker {
 /// Decides who owns the resolver of this system.
 pub fn detect(environment: &Environment) -> Decision {
     let mut trail = Vec::new();
-    let manager = decide(environment, &mut |line: String| trail.push(line));
+    let mut say = |line: String| trail.push(line);
+    let manager = decide(environment, &mut say);
+    if manager != Manager::Resolved && asks_resolved(environment) {
+        say(
+            "/etc/nsswitch.conf has programs ask systemd-resolved before the file: it is told too"
+                .into(),
+        );
+    }
     trail.push(format!("so it is for {manager}"));
     Decision { manager, trail }
 }
@@ -131,12 +138,7 @@ fn maker(environment: &Environment, say: &mut dyn FnMut(String)) -> Maker {
             return maker;
         }
     }
-    let servers = resolv_conf::servers(content);
-    let stub = |server: &std::net::IpAddr| {
-        let text = server.to_string();
-        text == "127.0.0.53" || text == "127.0.0.54"
-    };
-    if !servers.is_empty() && servers.iter().all(stub) {
+    if resolv_conf::are_stubs(&resolv_conf::servers(content)) {
         say("its only servers are those of systemd-resolved".into());
         return Maker::Resolved;
     }
@@ -171,6 +173,18 @@ fn network_manager(environment: &Environment, say: &mut dyn FnMut(String)) -> Ma
         "dnsmasq" => Manager::NetworkManagerDnsmasq,
         _ => Manager::NetworkManager,
     }
+}
+
+/// Whether programs ask systemd-resolved for names and not the servers of resolv.conf (nsswitch.conf(5)).
+pub fn asks_resolved(environment: &Environment) -> bool {
+    let words = environment
+        .nsswitch
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("hosts:"))
+        .flat_map(str::split_whitespace)
+        .take_while(|word| !word.starts_with('#'));
+    let mut of_dns = words.filter(|word| ["resolve", "dns"].contains(word));
+    environment.resolved.is_some() && of_dns.next() == Some("resolve")
 }
 
 fn resolvconf(environment: &Environment, say: &mut dyn FnMut(String)) -> Manager {

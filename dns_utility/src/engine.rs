@@ -12,6 +12,8 @@ use crate::record::Record;
 /// Seconds that a manager has to carry out what it took.
 const PATIENCE: u64 = 3;
 const LOOKS_PER_SECOND: u64 = 20;
+/// Looks that find the same file, after which it is taken for the manager's last word.
+const SETTLED: u64 = 10;
 
 /// The system whose resolver is switched.
 pub trait System {
@@ -187,14 +189,22 @@ impl<S: System> Utility<S> {
 
     /// Managers write the file after they have answered.
     fn await_return(&mut self, record: &Record) -> Result<(), Failure> {
+        let mut last = None;
+        let mut unchanged = 0;
         for _ in 0..PATIENCE * LOOKS_PER_SECOND {
             let environment = self.system.observe()?;
-            if record.boot != environment.boot
-                || environment.resolv_conf.content == record.content
-                    && plan::servers(&environment, record.manager) != [record.server]
+            if record.boot != environment.boot {
+                return Ok(());
+            }
+            let content = environment.resolv_conf.content.clone();
+            unchanged = if last == content { unchanged + 1 } else { 0 };
+            // Another network than before gives other servers.
+            if plan::servers(&environment, record.manager) != [record.server]
+                && (content == record.content || unchanged >= SETTLED)
             {
                 return Ok(());
             }
+            last = content;
             self.system.pause();
         }
         // Whatever the manager has made of it is its own by now.

@@ -17,6 +17,8 @@ pub struct Environment {
     pub network_manager: Option<NetworkManager>,
     /// Which program is called `resolvconf` here.
     pub resolvconf: Option<Resolvconf>,
+    /// `/etc/nsswitch.conf`: whom the C library asks before `resolv.conf` counts.
+    pub nsswitch: String,
     /// Identity of this boot.
     pub boot: String,
 }
@@ -56,6 +58,8 @@ pub enum Snapshot {
 pub struct Resolved {
     /// Its servers that belong to no link.
     pub global: Vec<IpAddr>,
+    /// The domains whose names these get, whatever a link says.
+    pub global_domains: Vec<Domain>,
     /// Its links but for loopback.
     pub links: Vec<Link>,
 }
@@ -77,8 +81,11 @@ pub struct Link {
 pub struct LinkDns {
     pub servers: Vec<Server>,
     pub domains: Vec<Domain>,
+    /// Whether it is asked for names that no domain claims; never changed.
     pub default_route: bool,
+    /// Empty: as systemd-resolved has it for all links.
     pub over_tls: String,
+    /// The same.
     pub dnssec: String,
 }
 
@@ -104,6 +111,8 @@ pub struct NetworkManager {
     pub mode: String,
     pub rc_manager: String,
     pub global: GlobalDns,
+    /// What its connections ask, also behind a forwarder.
+    pub servers: Vec<IpAddr>,
 }
 
 /// NetworkManager's configuration for all connections.

@@ -32,7 +32,7 @@ pub const NODE_BESIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 65, 83, 81));
 pub enum Failure {
     #[error("{0}")]
     Refused(String),
-    #[error("{0}; are you root?")]
+    #[error("{0}; run it as root, for example with sudo")]
     NotPermitted(String),
     #[error("{what}: {why}")]
     System { what: String, why: String },

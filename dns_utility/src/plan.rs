@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::detect::{Decision, Manager};
+use crate::detect::{Decision, Manager, asks_resolved};
 use crate::environment::{
-    Domain, Environment, GlobalDns, GlobalDomain, Link, LinkDns, Resolvconf, Server, Snapshot,
+    Domain, Environment, GlobalDns, GlobalDomain, Link, LinkDns, Resolvconf, Resolved, Server,
+    Snapshot,
 };
 use crate::record::Record;
 use crate::{Failure, NODE, NODE_BESIDE, resolv_conf};
+
+const REPLACED: &str = "/etc/resolv.conf was replaced meanwhile";
 
 /// One change to the system; doing it twice is as good as once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +18,8 @@ pub enum Step {
     /// Puts this in the place of `/etc/resolv.conf`, whatever lies there.
     Place(Snapshot),
     SetLink(Link),
-    RevertLink {
-        index: i32,
-    },
+    /// Sets what a link had before, and nothing else of it.
+    RestoreLink(Link),
     FlushCaches,
     SetGlobal(GlobalDns),
     AddRecord(Resolvconf, IpAddr),
@@ -38,62 +40,72 @@ pub fn server(manager: Manager) -> IpAddr {
 
 /// The servers that names are asked of, behind a stub too.
 pub fn servers(environment: &Environment, manager: Manager) -> Vec<IpAddr> {
-    let of_file =
-        || resolv_conf::servers(environment.resolv_conf.content.as_deref().unwrap_or(&[]));
-    match manager {
-        Manager::Resolved => {
-            let Some(resolved) = &environment.resolved else {
-                return of_file();
-            };
-            of_resolved(&resolved.links, &resolved.global)
+    let file = resolv_conf::servers(environment.resolv_conf.content.as_deref().unwrap_or(&[]));
+    let resolved = match &environment.resolved {
+        Some(resolved) if manager == Manager::Resolved || asks_resolved(environment) => {
+            of_resolved(resolved)
         }
-        Manager::NetworkManagerDnsmasq => {
-            let global = environment
-                .network_manager
-                .as_ref()
-                .map(|found| &found.global);
-            let domain = global.and_then(|global| global.domains.get("*"));
-            let servers = domain
-                .map(|domain| domain.servers.as_slice())
-                .unwrap_or_default();
-            if servers.is_empty() {
-                return of_file();
+        Some(_) | None => Vec::new(),
+    };
+    let network_manager = environment.network_manager.as_ref();
+    let of_programs = match (manager, network_manager) {
+        (Manager::Resolved, _) if !resolved.is_empty() && resolv_conf::are_stubs(&file) => {
+            Vec::new()
+        }
+        (Manager::NetworkManagerDnsmasq, Some(found)) => match found.global.domains.get("*") {
+            None => found.servers.clone(),
+            Some(all) => {
+                let servers = all.servers.iter();
+                servers.filter_map(|text| text.parse().ok()).collect()
             }
-            servers
-                .iter()
-                .filter_map(|text| text.parse().ok())
-                .collect()
-        }
-        Manager::NetworkManager
-        | Manager::Openresolv
-        | Manager::DebianResolvconf
-        | Manager::File => of_file(),
-    }
+        },
+        (
+            Manager::Resolved
+            | Manager::NetworkManager
+            | Manager::NetworkManagerDnsmasq
+            | Manager::Openresolv
+            | Manager::DebianResolvconf
+            | Manager::File,
+            _,
+        ) => file,
+    };
+    each_once(of_programs.into_iter().chain(resolved))
 }
 
-/// Links to which every name is routed come before all others.
-fn of_resolved(links: &[Link], global: &[IpAddr]) -> Vec<IpAddr> {
-    let servers = |chosen: &dyn Fn(&Link) -> bool| {
-        let mut found = Vec::new();
-        for server in links
-            .iter()
-            .filter(|link| chosen(link))
+/// A link to which every name is routed comes before those that take what no
+/// domain claims; whoever has a domain of its own gets the names below it.
+fn of_resolved(resolved: &Resolved) -> Vec<IpAddr> {
+    let of = |chosen: &dyn Fn(&Link) -> bool| -> Vec<IpAddr> {
+        let links = resolved.links.iter().filter(|link| chosen(link));
+        links
             .flat_map(|link| &link.dns.servers)
-        {
-            if !found.contains(&server.address) {
-                found.push(server.address);
-            }
-        }
-        found
+            .map(|server| server.address)
+            .collect()
     };
-    let exclusive = servers(&|link| link.dns.takes_all());
-    if !exclusive.is_empty() {
-        return exclusive;
+    let exclusive = of(&|link| link.dns.takes_all());
+    if exclusive.is_empty() {
+        let rest = of(&|link| link.dns.default_route || !link.dns.domains.is_empty());
+        return each_once(resolved.global.iter().copied().chain(rest));
     }
-    let mut found = global.to_vec();
-    for address in servers(&|link| link.dns.default_route) {
-        if !found.contains(&address) {
-            found.push(address);
+    let claimed = of(&|link| !link.dns.domains.is_empty());
+    let global = if resolved.global_domains.is_empty() {
+        &[][..]
+    } else {
+        &resolved.global
+    };
+    each_once(
+        exclusive
+            .into_iter()
+            .chain(claimed)
+            .chain(global.iter().copied()),
+    )
+}
+
+fn each_once(servers: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for server in servers {
+        if !found.contains(&server) {
+            found.push(server);
         }
     }
     found
@@ -115,31 +127,22 @@ pub fn subvert(
     let mut record = Record::new(environment.boot.clone(), manager, server);
     record.resolv_conf = file.snapshot.clone();
     record.content = file.content.clone();
-    let steps = match manager {
+    let mut steps = match manager {
         Manager::File => {
             let content = resolv_conf::subverted(file.content.as_deref().unwrap_or(&[]), server);
             record.wrote = Some(content.clone());
             vec![Step::Place(file.snapshot.with_content(content))]
         }
         Manager::Resolved => {
-            let resolved = environment.resolved.as_ref();
-            record.links = chosen(resolved.map(|found| found.links.as_slice()).unwrap_or(&[]));
-            if record.links.is_empty() {
-                let why = "systemd-resolved has no link that is up";
-                return Err(Failure::Refused(why.to_owned()));
+            let content = file.content.as_deref().unwrap_or(&[]);
+            if resolv_conf::are_stubs(&resolv_conf::servers(content)) {
+                Vec::new()
+            } else {
+                // It names servers that the links do not cover.
+                let content = resolv_conf::subverted(content, server);
+                record.wrote = Some(content.clone());
+                vec![Step::Place(file.snapshot.with_content(content))]
             }
-            let mut steps: Vec<Step> = record
-                .links
-                .iter()
-                .map(|link| {
-                    Step::SetLink(Link {
-                        dns: link.dns.subverted(server),
-                        ..link.clone()
-                    })
-                })
-                .collect();
-            steps.push(Step::FlushCaches);
-            steps
         }
         Manager::NetworkManager | Manager::NetworkManagerDnsmasq => {
             if let Some(found) = &environment.network_manager {
@@ -150,7 +153,33 @@ pub fn subvert(
         Manager::Openresolv => vec![Step::AddRecord(Resolvconf::Openresolv, server)],
         Manager::DebianResolvconf => vec![Step::AddRecord(Resolvconf::Debian, server)],
     };
+    if let Some(resolved) = &environment.resolved
+        && (manager == Manager::Resolved || asks_resolved(environment))
+    {
+        record.links = switchable(resolved)?;
+        steps.extend(record.links.iter().map(|link| {
+            Step::SetLink(Link {
+                dns: link.dns.subverted(server),
+                ..link.clone()
+            })
+        }));
+        steps.push(Step::FlushCaches);
+    }
     Ok((record, steps))
+}
+
+/// The links to switch so that nobody else is asked for any name.
+fn switchable(resolved: &Resolved) -> Result<Vec<Link>, Failure> {
+    if !resolved.global.is_empty() && !resolved.global_domains.is_empty() {
+        let why = "systemd-resolved is configured to ask its global servers for the names of some domains; take Domains= out of resolved.conf and restart it first";
+        return Err(Failure::Refused(why.to_owned()));
+    }
+    let links = chosen(&resolved.links);
+    if links.is_empty() {
+        let why = "systemd-resolved has no link that is up";
+        return Err(Failure::Refused(why.to_owned()));
+    }
+    Ok(links)
 }
 
 /// The links whose servers are asked; where there are none, those that lead out.
@@ -183,7 +212,11 @@ pub fn revert(environment: &Environment, record: &Record) -> Result<Undo, Failur
     let mut undo = Undo::default();
     match record.manager {
         Manager::File => undo_file(environment, record, &mut undo),
-        Manager::Resolved => undo_links(environment, record, &mut undo),
+        Manager::Resolved => {
+            if record.wrote.is_some() {
+                undo_file(environment, record, &mut undo);
+            }
+        }
         Manager::NetworkManager | Manager::NetworkManagerDnsmasq => {
             let Some(found) = &environment.network_manager else {
                 return Err(Failure::Refused(
@@ -200,6 +233,16 @@ pub fn revert(environment: &Environment, record: &Record) -> Result<Undo, Failur
         }
         Manager::Openresolv => undo.steps.push(Step::DeleteRecord(Resolvconf::Openresolv)),
         Manager::DebianResolvconf => undo.steps.push(Step::DeleteRecord(Resolvconf::Debian)),
+    }
+    if !record.links.is_empty() {
+        undo_links(environment, record, &mut undo);
+    }
+    if record.wrote.is_none()
+        && record.resolv_conf.is_link()
+        && environment.resolv_conf.snapshot != record.resolv_conf
+        && leftover(environment, record).is_none()
+    {
+        undo.kept.push(REPLACED.to_owned());
     }
     Ok(undo)
 }
@@ -236,8 +279,7 @@ fn undo_file(environment: &Environment, record: &Record, undo: &mut Undo) {
         ) => (before.as_slice(), content),
         (_, Snapshot::File { content, .. }) => (&[][..], content),
         (_, Snapshot::Link { .. } | Snapshot::Missing) => {
-            undo.kept
-                .push("/etc/resolv.conf was replaced meanwhile".to_owned());
+            undo.kept.push(REPLACED.to_owned());
             return;
         }
     };
@@ -267,18 +309,23 @@ fn undo_links(environment: &Environment, record: &Record, undo: &mut Undo) {
         let Some(now) = resolved.links.iter().find(same) else {
             continue;
         };
-        let touched = now.dns.servers == before.dns.subverted(record.server).servers;
-        if touched || now.dns.domains == before.dns.subverted(record.server).domains {
-            undo.steps.push(Step::RevertLink {
-                index: before.index,
-            });
-            if before.dns.has_settings() {
-                undo.steps.push(Step::SetLink(before.clone()));
-            }
-        } else if now.dns != before.dns {
+        let ours = before.dns.subverted(record.server);
+        let mut restored = before.clone();
+        let mut changed = false;
+        // A step that was cut off leaves the one switched and the other not.
+        if now.dns.servers != ours.servers && now.dns.servers != before.dns.servers {
+            restored.dns.servers.clone_from(&now.dns.servers);
+            changed = true;
+        }
+        if now.dns.domains != ours.domains && now.dns.domains != before.dns.domains {
+            restored.dns.domains.clone_from(&now.dns.domains);
+            changed = true;
+        }
+        if changed {
             let text = format!("the servers of link {} were changed meanwhile", before.name);
             undo.kept.push(text);
         }
+        undo.steps.push(Step::RestoreLink(restored));
     }
     undo.steps.push(Step::FlushCaches);
 }
@@ -288,6 +335,13 @@ impl Snapshot {
         match self {
             Snapshot::File { immutable, .. } => *immutable,
             Snapshot::Missing | Snapshot::Link { .. } => false,
+        }
+    }
+
+    fn is_link(&self) -> bool {
+        match self {
+            Snapshot::Link { .. } => true,
+            Snapshot::Missing | Snapshot::File { .. } => false,
         }
     }
 
@@ -326,10 +380,6 @@ impl LinkDns {
             .any(|domain| domain.name == "." && domain.route_only)
     }
 
-    fn has_settings(&self) -> bool {
-        !self.servers.is_empty() || !self.domains.is_empty()
-    }
-
     fn subverted(&self, server: IpAddr) -> LinkDns {
         let mut domains = self.domains.clone();
         if !self.takes_all() {
@@ -346,7 +396,7 @@ impl LinkDns {
                 name: String::new(),
             }],
             domains,
-            default_route: true,
+            default_route: self.default_route,
             over_tls: "no".to_owned(),
             dnssec: "no".to_owned(),
         }

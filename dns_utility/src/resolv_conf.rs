@@ -1,6 +1,6 @@
 //! The text of resolv.conf(5).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The servers that are asked, in order.
 pub fn servers(content: &[u8]) -> Vec<IpAddr> {
@@ -8,6 +8,17 @@ pub fn servers(content: &[u8]) -> Vec<IpAddr> {
         .lines()
         .filter_map(server)
         .collect()
+}
+
+/// Where systemd-resolved answers (systemd-resolved.service(8)).
+pub const STUBS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
+];
+
+/// Whether all of these are forwarders of systemd-resolved's.
+pub fn are_stubs(servers: &[IpAddr]) -> bool {
+    !servers.is_empty() && servers.iter().all(|server| STUBS.contains(server))
 }
 
 fn server(line: &str) -> Option<IpAddr> {

@@ -2,15 +2,9 @@
 //! them by sockets of its own; where a Node captures those, what the Node asks
 //! the forwarder would come back to it, so it asks behind the forwarder.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use crate::resolv_conf;
-
-/// Where systemd-resolved answers (systemd-resolved.service(8)).
-const RESOLVED: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
-    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
-];
 
 /// Texts of resolv.conf(5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +24,7 @@ pub fn servers(texts: &Texts, ours: &[IpAddr]) -> Vec<IpAddr> {
         if ours.contains(&server) {
             continue;
         }
-        let forwarder = if RESOLVED.contains(&server) {
+        let forwarder = if resolv_conf::STUBS.contains(&server) {
             texts.resolved.as_deref()
         } else if server.is_loopback() {
             texts.dnsmasq.as_deref()

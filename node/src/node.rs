@@ -144,11 +144,12 @@ where
         .transpose()?;
     let mesh = Rc::new(Mesh::<QuicLink>::default());
     let addresses = name_server.as_ref().map(NameServer::addresses);
-    let system = SystemServers::new(Own {
+    let own = Own {
         addresses: addresses.unwrap_or_default(),
         captures: capture.is_some(),
         before: asked_before,
-    });
+    };
+    let system = SystemServers::new(own, started);
     let outside = Rc::new(Sockets::new(&config.dns_servers, system));
     let services = Rc::new(Services::new(
         identity,

@@ -8,7 +8,7 @@ pub(crate) const R1: Register = Register(1);
 pub(crate) const R2: Register = Register(2);
 pub(crate) const R3: Register = Register(3);
 pub(crate) const R4: Register = Register(4);
-/// Keeps its value over a call.
+/// Keeps its value over calls.
 pub(crate) const R6: Register = Register(6);
 /// The end of the stack.
 pub(crate) const FRAME: Register = Register(10);
@@ -56,6 +56,11 @@ pub(crate) fn load_word(to: Register, base: Register, offset: i16) -> u64 {
     word(0x61, to.0, base.0, offset, 0)
 }
 
+/// Passes over so many words if the register is zero.
+pub(crate) fn skip_if_zero(register: Register, words: i16) -> u64 {
+    word(0x15, register.0, 0, words, 0)
+}
+
 /// Passes over `words` where both registers are the same.
 pub(crate) fn skip_if_same(one: Register, other: Register, words: i16) -> u64 {
     word(0x1d, one.0, other.0, words, 0)
@@ -69,11 +74,6 @@ pub(crate) fn skip_if_word(register: Register, value: u32, words: i16) -> u64 {
 /// The same where it has another.
 pub(crate) fn skip_unless_word(register: Register, value: u32, words: i16) -> u64 {
     word(0x56, register.0, 0, words, value.cast_signed())
-}
-
-/// Passes over so many words if the register is zero.
-pub(crate) fn skip_if_zero(register: Register, words: i16) -> u64 {
-    word(0x15, register.0, 0, words, 0)
 }
 
 /// `to = from + offset`.

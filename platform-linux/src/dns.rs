@@ -72,6 +72,7 @@ impl System for LinuxDns {
             resolved: self.bus.as_ref().and_then(resolved::observe),
             network_manager: self.bus.as_ref().and_then(network_manager::observe),
             resolvconf: self.resolvconf,
+            nsswitch: std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default(),
             boot: boot.trim().to_owned(),
         })
     }
@@ -82,7 +83,7 @@ impl System for LinuxDns {
         match step {
             Step::Place(snapshot) => file::place(Path::new(file::PATH), snapshot)?,
             Step::SetLink(link) => resolved::set_link(self.bus()?, link)?,
-            Step::RevertLink { index } => resolved::revert_link(self.bus()?, *index)?,
+            Step::RestoreLink(link) => resolved::restore_link(self.bus()?, link)?,
             Step::FlushCaches => resolved::flush_caches(self.bus()?),
             Step::SetGlobal(global) => network_manager::set_global(self.bus()?, global)?,
             Step::AddRecord(flavour, server) => {
@@ -117,6 +118,8 @@ impl System for LinuxDns {
 
     fn forget(&mut self) -> Result<(), Failure> {
         fault::point("dns-forget", "before");
+        // A switch that was cut off before its file had its place has nothing else to undo.
+        file::tidy(Path::new(file::PATH))?;
         self.journal.forget()?;
         fault::point("dns-forget", "after");
         Ok(())
@@ -135,7 +138,7 @@ fn step_name(step: &Step) -> &'static str {
     match step {
         Step::Place(_) => "dns-place",
         Step::SetLink(_) => "dns-set-link",
-        Step::RevertLink { .. } => "dns-revert-link",
+        Step::RestoreLink(_) => "dns-restore-link",
         Step::FlushCaches => "dns-flush",
         Step::SetGlobal(_) => "dns-set-global",
         Step::AddRecord(..) => "dns-add-record",

@@ -9,15 +9,12 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use crate::bpf::{self, FRAME, Function, R0, R1, R2, R6};
-use crate::cgroup::{self, Hierarchy};
+use crate::cgroup::Hierarchy;
 use crate::{marking, sys};
 
 /// Processes that are marked at one time.
 const PROCESSES: u32 = 32_768;
 const EXEC: &std::ffi::CStr = c"sched_process_exec";
-/// Where a program keeps the key on its stack.
-const KEY: i16 = -4;
 
 #[derive(Debug)]
 pub(crate) struct ProcessMark {
@@ -27,13 +24,13 @@ pub(crate) struct ProcessMark {
 }
 
 impl ProcessMark {
-    /// Marks in the network of this number alone.
+    /// For sockets of the network of this number.
     pub(crate) fn attach(hierarchy: &Hierarchy, network: u64) -> io::Result<ProcessMark> {
         let map = sys::create_hash_map(4, 4, PROCESSES)?;
-        let forgetting = forgetting_program(map.as_raw_fd());
+        let forgetting = marking::forgetting_process(map.as_raw_fd());
         let forgetting = sys::load_event_program(&forgetting, "masq_exec")?;
         let forgets = sys::attach_to_event(&forgetting, EXEC)?;
-        let marking = marking_program(map.as_raw_fd(), network);
+        let marking = marking::of_processes(network, map.as_raw_fd());
         let marking = sys::load_socket_program(&marking, "masq_direct")?;
         let marks = sys::attach_to_cgroup(&marking, hierarchy.root())?;
         Ok(ProcessMark {
@@ -43,7 +40,7 @@ impl ProcessMark {
         })
     }
 
-    /// What the process makes from here on is marked.
+    /// What the process makes from here on has this mark.
     pub(crate) fn insert(&self, pid: u32, mark: u32) -> io::Result<()> {
         sys::update(&self.map, &pid.to_ne_bytes(), &mark.to_ne_bytes())
     }
@@ -52,43 +49,4 @@ impl ProcessMark {
     pub(crate) fn remove(&self, pid: u32) {
         let _ = sys::delete(&self.map, &pid.to_ne_bytes());
     }
-}
-
-/// `if map[current process] { socket.mark = it }; return 1`.
-fn marking_program(map: i32, network: u64) -> Vec<u64> {
-    let mut program = marking::beginning(network);
-    program.extend(current_process());
-    program.extend(bpf::set_map(R1, map));
-    program.extend(bpf::set_address(R2, FRAME, i32::from(KEY)));
-    program.extend([
-        bpf::call(Function::LookUpMap),
-        bpf::skip_if_zero(R0, 2),
-        bpf::load_word(R2, R0, 0),
-        bpf::store_word(R6, cgroup::BPF_SOCK_MARK, R2),
-        bpf::set(R0, 1),
-        bpf::exit(),
-    ]);
-    program
-}
-
-/// `delete map[current process]; return 0`.
-fn forgetting_program(map: i32) -> Vec<u64> {
-    let mut program: Vec<u64> = current_process().to_vec();
-    program.extend(bpf::set_map(R1, map));
-    program.extend(bpf::set_address(R2, FRAME, i32::from(KEY)));
-    program.extend([
-        bpf::call(Function::DeleteFromMap),
-        bpf::set(R0, 0),
-        bpf::exit(),
-    ]);
-    program
-}
-
-/// The number of the process on the stack, as a key.
-fn current_process() -> [u64; 3] {
-    [
-        bpf::call(Function::CurrentPid),
-        bpf::shift_right(R0, 32),
-        bpf::store_word(FRAME, KEY, R0),
-    ]
 }

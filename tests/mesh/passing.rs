@@ -207,3 +207,40 @@ fn what_a_direct_app_costs() {
     );
     machine.control.say(&["shutdown"]).unwrap();
 }
+
+/// As long as the helper has not looked at a program that has just begun, the Node leads its flows.
+#[test]
+fn an_app_ruled_direct_by_its_file_is_not_in_the_tun_once_it_is_known() {
+    if !require::laboratory() {
+        return;
+    }
+    let world = world(
+        |_, _| {},
+        |machine| {
+            let alpha = machine.app("alpha");
+            format!("[[rule]]\nname = \"it\"\napp = \"{alpha}\"\naction = \"direct\"\n")
+        },
+    );
+    let machine = &world.machine;
+    // The address is read a while after the program has begun.
+    let late = |app: &str| {
+        let url = format!("http://{}/bytes/1000000", world.mesh.site.origin.v4());
+        let line = format!(
+            "(sleep 0.5; echo url = {url}; echo output = /dev/null) | {} -sSf -K -",
+            machine.app(app)
+        );
+        machine.run("sh", &["-c", &line])
+    };
+    passes_by(machine, "alpha", || late("alpha"));
+    is_captured(machine, "beta", || late("beta"));
+    machine.write("");
+    machine.reload();
+    let captured = || {
+        let before = carried(&machine.host);
+        let _ = late("alpha");
+        carried(&machine.host) > before
+    };
+    wait::until("the kernel to forget the rule", LIMIT, captured).unwrap();
+    is_captured(machine, "alpha without the rule", || late("alpha"));
+    machine.control.say(&["shutdown"]).unwrap();
+}

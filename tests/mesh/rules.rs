@@ -1,13 +1,11 @@
 //! Rules per app and destination, seen from outside: real programs, a real capture, and counters on the
 //! wire that say which way their packets took.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use masq_lab::flow_log::{self, Flow};
 use masq_lab::mesh::Site;
 use masq_lab::wire::{self, Counts};
 use masq_lab::{Control, Host, Lab, Mesh, MeshPlan, Node, process, require, wait};
@@ -30,7 +28,6 @@ pub(crate) struct Machine {
     pub(crate) host: Host,
     wan: String,
     rules: PathBuf,
-    flow_log: PathBuf,
 }
 
 impl Machine {
@@ -43,19 +40,15 @@ impl Machine {
         for app in ["alpha", "beta"] {
             fs::copy("/usr/bin/curl", folder.join(app)).unwrap();
         }
-        // The Node works as another user.
-        let flow_log = host.write("flows.jsonl", "").unwrap();
-        fs::set_permissions(&flow_log, Permissions::from_mode(0o666)).unwrap();
         Machine {
             control,
             wan: lab.wan(),
             rules: folder.join("rules.toml"),
-            flow_log,
             host,
         }
     }
 
-    fn app(&self, name: &str) -> String {
+    pub(crate) fn app(&self, name: &str) -> String {
         let path = self.host.folder().unwrap().join(name);
         path.to_string_lossy().into_owned()
     }
@@ -70,11 +63,6 @@ impl Machine {
 
     pub(crate) fn reload(&self) -> String {
         self.control.say(&["rules", "reload"]).unwrap()
-    }
-
-    /// The flows that are over.
-    fn flows(&self) -> Vec<Flow> {
-        flow_log::read(&self.flow_log)
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -154,7 +142,6 @@ pub(crate) fn world(
     let machine = Machine::new(&mut mesh.lab, &neighbors);
     let neighbor = mesh.relays[0].descriptor(JOIN).unwrap();
     let file = machine.rules_file();
-    let flow_log = machine.flow_log.to_string_lossy().into_owned();
     let more = [
         "--neighbors",
         &neighbor,
@@ -164,8 +151,6 @@ pub(crate) fn world(
         PASSWORD,
         "--rules-file",
         &file,
-        "--flow-log",
-        &flow_log,
     ];
     machine.write(&rules(&machine));
     machine.control.set_up("consume-only", &more).unwrap();
@@ -215,7 +200,7 @@ fn two_apps_on_one_machine_take_different_ways_to_one_server() {
     // 7 is "failed to connect": the SYN itself was refused.
     assert_eq!(refused("http://www.blocked.test:8080/"), Some(7));
 
-    // What the kernel leads past the Node, the Node does not count.
+    // The kernel leads it past the Node, which then has nothing to count.
     assert!(machine.hits("alpha") <= 3);
     // Where the first address is refused, curl tries the other: each is a flow.
     assert!((3..=6).contains(&machine.hits("secret")));

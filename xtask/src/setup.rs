@@ -9,13 +9,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::steps::{self, say};
-use crate::workspace::{self, cargo};
+use crate::workspace::cargo;
 
-mod tunnels;
+mod unpacked;
 
 /// Programs of Debian's and the packages that bring them.
 const SYSTEM: &[(&str, &str)] = &[
     ("cc", "build-essential"),
+    ("chattr", "e2fsprogs"),
     ("curl", "curl"),
     ("dig", "dnsutils"),
     ("git", "git"),
@@ -64,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ensure(need)?;
     }
     if options.peers {
-        unpack_peers()?;
+        unpacked::peers()?;
     }
     say("setup: all is there");
     Ok(())
@@ -89,9 +90,18 @@ pub(crate) fn ensure(need: Need) -> Result<()> {
             ensure_tool(&DENY)?;
             ensure_tool(&MACHETE)
         }
-        Need::Test => ensure_tool(&NEXTEST),
+        Need::Test => {
+            ensure_tool(&NEXTEST)?;
+            if unpacked::is_possible() {
+                return unpacked::resolvers();
+            }
+            say("setup: no apt-get here, so the tests of the resolver's managers will be skipped");
+            Ok(())
+        }
         Need::Laboratory => {
-            tunnels::unpack()?;
+            if unpacked::is_possible() {
+                unpacked::tunnels()?;
+            }
             open_tun()
         }
     }
@@ -166,34 +176,6 @@ fn install_packages(packages: &[&str]) -> Result<()> {
             ])
             .args(packages),
     )
-}
-
-/// Debian's packages of the peers, unpacked beside the build and not installed: nothing of them starts by
-/// itself, and the machine stays as it is.
-fn unpack_peers() -> Result<()> {
-    let folder = workspace::metadata()?.target_directory.join("peers");
-    if folder.join("usr/bin/tor").exists() && folder.join("usr/sbin/redsocks").exists() {
-        return Ok(());
-    }
-    let packages = folder.join("packages");
-    fs::create_dir_all(&packages)?;
-    steps::run(Command::new("apt-get").current_dir(&packages).args([
-        "download",
-        "-qq",
-        "libevent-2.1-7",
-        "libevent-core-2.1-7",
-        "redsocks",
-        "tor",
-    ]))?;
-    for package in fs::read_dir(&packages)? {
-        steps::run(
-            Command::new("dpkg")
-                .arg("-x")
-                .arg(package?.path())
-                .arg(&folder),
-        )?;
-    }
-    Ok(())
 }
 
 fn ensure_component(component: &str) -> Result<()> {

@@ -13,9 +13,16 @@ use clap::{Parser, ValueEnum};
 #[cfg_attr(not(target_os = "linux"), path = "other.rs")]
 mod platform;
 
+const AFTER_HELP: &str = "\
+Whoever owns /etc/resolv.conf is told: systemd-resolved, NetworkManager, openresolv, resolvconf, or the file is
+written where nobody does. What was there is saved first, and survives crashes and reboots.
+
+  sudo dns_utility subvert     names are asked of the Node; needs a Node with entry-dns
+  sudo dns_utility revert      back to what was there, also without the Node";
+
 /// Switch the system's resolver to the Node and back.
 #[derive(Debug, Parser)]
-#[command(name = "dns_utility", version)]
+#[command(name = "dns_utility", version, after_help = AFTER_HELP)]
 struct Arguments {
     /// What to do
     #[arg(value_enum)]
@@ -40,7 +47,7 @@ struct Arguments {
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
 enum Action {
-    /// Ask only 127.0.0.1 for names; something must answer there
+    /// Ask only this machine's Node for names (127.0.0.1, or 127.65.83.81 beside NetworkManager's dnsmasq)
     Subvert,
     /// Bring back what was there before
     Revert,
@@ -48,7 +55,7 @@ enum Action {
     Inspect,
     /// Print `subverted` or `reverted`
     Status,
-    /// Undo what a switch that was cut off left; the same as `revert`
+    /// Undo also what a switch that was cut off left; as `revert`, and says when there was nothing
     Repair,
 }
 

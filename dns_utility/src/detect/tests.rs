@@ -45,6 +45,7 @@ fn with(
         }),
         resolvconf: program,
         boot: "b".into(),
+        ..Environment::default()
     }
 }
 
@@ -133,4 +134,19 @@ fn the_owner_is_who_keeps_the_file_and_not_what_is_installed() {
         );
         assert!(decision.trail.len() >= 2, "{:?}", decision.trail);
     }
+}
+
+#[test]
+fn programs_may_ask_systemd_resolved_whatever_the_file_says() {
+    let of = |nsswitch: &str, bus| {
+        let mut environment = with(file("nameserver 10.0.0.1\n", true), bus, None, None);
+        environment.nsswitch = nsswitch.into();
+        asks_resolved(&environment)
+    };
+    const FEDORA: &str = "hosts: files myhostname resolve [!UNAVAIL=return] dns\n";
+    assert!(of(FEDORA, true));
+    assert!(!of(FEDORA, false));
+    assert!(!of("hosts:\tfiles dns resolve\n", true));
+    assert!(!of("hosts: files dns # resolve\n", true));
+    assert!(!of("#hosts: resolve\npasswd: resolve\n", true));
 }

@@ -11,6 +11,7 @@ use crate::session::Session;
 use check::{Check, Outcome};
 
 mod check;
+mod facts;
 mod gather;
 mod redact;
 

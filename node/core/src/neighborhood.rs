@@ -35,6 +35,7 @@ pub mod letter;
 pub mod message;
 mod own;
 mod peer;
+mod receive;
 mod spread;
 mod status;
 #[cfg(test)]

@@ -46,16 +46,18 @@ struct Seen {
 }
 
 impl SystemServers {
-    pub fn new(own: Own) -> SystemServers {
-        let servers = of(&own.before);
-        SystemServers {
-            own,
+    /// Looks at once: later the system may be led here.
+    pub fn new(own: Own, now: Instant) -> SystemServers {
+        let servers = SystemServers {
             seen: RefCell::new(Seen {
                 looked: None,
                 stamps: Vec::new(),
-                servers,
+                servers: of(&own.before),
             }),
-        }
+            own,
+        };
+        servers.now(now);
+        servers
     }
 
     /// Whom to ask now, in order. Where the files name nobody but this Node,

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 
 /// The most of each kind; what is beyond stays at the Node's own sockets.
 const MOST: usize = 256;
+/// Fewer of those with long names: all go in one message.
+const MOST_PROGRAMS: usize = 64;
+const LONGEST_NAME: usize = 255;
 
-/// All of them as the kernel tells them; `user` is the number of a name that
-/// this number's own name is.
+/// Those of them that the kernel can tell; a pattern it cannot. `user` is the
+/// number of a name that this number's own name is.
 pub fn subjects(whole: &[WholeDirect], user: impl Fn(&str) -> Option<u32>) -> Subjects {
     let mut subjects = Subjects::default();
     for one in whole {
@@ -24,8 +27,15 @@ pub fn subjects(whole: &[WholeDirect], user: impl Fn(&str) -> Option<u32>) -> Su
                 add(&mut subjects.cgroups, below_root);
             }
             WholeDirect::Unit(unit) => add(&mut subjects.units, Some(unit.clone())),
-            WholeDirect::AppPath(path) => add(&mut subjects.paths, Some(path.into())),
-            WholeDirect::AppName(name) => add(&mut subjects.names, Some(name.clone())),
+            WholeDirect::AppPath(name) | WholeDirect::AppName(name)
+                if name.len() > LONGEST_NAME => {}
+            WholeDirect::AppPath(path) if subjects.paths.len() < MOST_PROGRAMS => {
+                add(&mut subjects.paths, Some(PathBuf::from(path)));
+            }
+            WholeDirect::AppName(name) if subjects.names.len() < MOST_PROGRAMS => {
+                add(&mut subjects.names, Some(name.clone()));
+            }
+            WholeDirect::AppPath(_) | WholeDirect::AppName(_) => {}
         }
     }
     subjects
@@ -41,8 +51,8 @@ mod tests {
     use masq_core::rules::{NoLists, RuleSet};
 
     #[test]
-    fn what_is_direct_as_a_whole_and_nothing_else_is_asked_of_the_kernel() {
-        let rules = "except = [\"/opt/steam\", \"curl\"]\n\
+    fn what_the_kernel_can_tell_and_nothing_else_is_asked_of_it() {
+        let rules = "except = [\"/opt/steam\", \"curl\", \"/opt/games/**\", \"fire*\"]\n\
              [[rule]]\nuser = [1000, \"anna\", \"nobody-of-that-name\", \"1000\"]\naction = \"direct\"\n\
              [[rule]]\ncgroup = \"/user.slice/games/\"\naction = \"direct\"\n\
              [[rule]]\ncgroup = \"/\"\naction = \"direct\"\n\

@@ -310,7 +310,10 @@ impl End {
         Rc::new(Services::new(
             Identity::from_bytes(&self.identity.to_bytes()).unwrap(),
             Rc::new(Mesh::default()),
-            Rc::new(Sockets::new(&[], SystemServers::new(Own::default()))),
+            Rc::new(Sockets::new(
+                &[],
+                SystemServers::new(Own::default(), masq_node::clock::now()),
+            )),
             ExitPolicy::new(false, &[], &[]),
             (true, false),
             || 0,

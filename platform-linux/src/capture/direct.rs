@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use masq_capture::helper::Subjects;
 use masq_capture::journal::Inverse;
@@ -19,7 +19,7 @@ use masq_capture::{CaptureError, FailureCode};
 use super::{LinuxCapture, record};
 use crate::cgroup::{self, Mark};
 use crate::{marking, sys};
-use programs::Programs;
+use programs::{Program, Programs};
 
 mod programs;
 
@@ -28,85 +28,58 @@ mod programs;
 pub(super) struct DirectApps {
     /// Control groups of processes that asked for it.
     admitted: HashMap<PathBuf, Mark>,
-    ruled: Vec<Ruled>,
-    users: Option<Mark>,
-    programs: Option<Programs>,
+    /// Control groups of the rules.
+    groups: Vec<RuledGroup>,
+    /// Users of the rules, each with its number.
+    users: Vec<(u32, u16)>,
+    users_mark: Option<Mark>,
+    /// Programs of the rules, each with its number.
+    programs: Vec<(Program, u16)>,
+    processes: Option<Programs>,
     last_number: u16,
 }
 
-/// What a rule makes direct.
+/// A control group that a rule makes direct. It is gone for good when it was
+/// removed: one of the same name is another.
 #[derive(Debug)]
-struct Ruled {
-    subject: Subject,
+struct RuledGroup {
+    group: Group,
     number: u16,
-    /// Of a control group: none until its sockets are marked.
+    /// None until its sockets are marked.
     mark: Option<Mark>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Subject {
-    Group {
-        path: PathBuf,
-        /// A group of the same name that was made later is another.
-        id: u64,
-        /// A unit's own processes; those of units below it are others.
-        alone: bool,
-    },
-    User(u32),
-    Path(PathBuf),
-    Name(String),
+struct Group {
+    path: PathBuf,
+    id: u64,
+    /// A unit's own processes; those of units below it are others.
+    alone: bool,
 }
 
-/// Users beyond it stay at the Node's own sockets: each costs every socket of
-/// the machine a comparison.
-const MOST_USERS: usize = 256;
-
 impl DirectApps {
-    /// Tells that processes have changed; to be followed by
-    /// [`LinuxCapture::look_after_programs`].
-    pub(super) fn news(&self) -> Option<BorrowedFd<'_>> {
-        self.programs.as_ref().map(AsFd::as_fd)
-    }
-
-    fn numbers(&self) -> Vec<u16> {
-        self.ruled.iter().map(|one| one.number).collect()
-    }
-
-    /// From here on these; whether they are others than before.
-    fn set(&mut self, wanted: Vec<Subject>) -> bool {
-        let before = self.numbers();
-        self.ruled.retain(|one| wanted.contains(&one.subject));
-        for subject in wanted {
-            if !self.ruled.iter().any(|one| one.subject == subject) {
-                let number = self.next_number();
-                self.ruled.push(Ruled {
-                    subject,
-                    number,
-                    mark: None,
-                });
-            }
-        }
-        before != self.numbers()
-    }
-
-    /// One that no subject has, and none had lately: what one left behind is not
+    /// A number that no subject has, so that what one left behind is never
     /// taken for another's.
     fn next_number(&mut self) -> u16 {
-        let taken = self.numbers();
         loop {
             self.last_number = self.last_number % RULED_NUMBERS + 1;
-            if !taken.contains(&self.last_number) {
+            if !self.numbers().contains(&self.last_number) {
                 return self.last_number;
             }
         }
     }
 
-    /// The marks of those that `which` picks.
-    fn marks<T, C: FromIterator<(T, u32)>>(&self, which: impl Fn(&Subject) -> Option<T>) -> C {
-        let ruled = self.ruled.iter();
-        ruled
-            .filter_map(|one| Some((which(&one.subject)?, ruled_mark(one.number))))
-            .collect()
+    fn numbers(&self) -> Vec<u16> {
+        let groups = self.groups.iter().map(|one| one.number);
+        let users = self.users.iter().map(|one| one.1);
+        let programs = self.programs.iter().map(|one| one.1);
+        groups.chain(users).chain(programs).collect()
+    }
+
+    /// Tells that processes have changed; to be followed by
+    /// [`LinuxCapture::look_after_programs`].
+    pub(super) fn news(&self) -> Option<BorrowedFd<'_>> {
+        self.processes.as_ref().map(AsFd::as_fd)
     }
 }
 
@@ -135,32 +108,70 @@ impl LinuxCapture {
     /// can be done is done; what cannot is said. Sockets of those that no rule
     /// names any more are captured like all others.
     pub fn bypass(&mut self, subjects: &Subjects) -> Result<(), CaptureError> {
-        let (wanted, mut missing) = self.subjects_of(subjects);
+        let (wanted, mut missing) = self.groups_of(subjects);
+        let before = self.direct.numbers();
+        self.direct.groups.retain(|one| wanted.contains(&one.group));
+        for group in wanted {
+            if !self.direct.groups.iter().any(|one| one.group == group) {
+                let number = self.direct.next_number();
+                let mark = None;
+                let ruled = RuledGroup {
+                    group,
+                    number,
+                    mark,
+                };
+                self.direct.groups.push(ruled);
+            }
+        }
+        let users = self.direct.users.clone();
+        let ruled = |user: &u32| subjects.users.contains(user);
+        self.direct.users.retain(|(user, _)| ruled(user));
+        let mut wanted = subjects.users.clone();
+        wanted.truncate(MOST_USERS);
+        for user in wanted {
+            if !self.direct.users.iter().any(|one| one.0 == user) {
+                let number = self.direct.next_number();
+                self.direct.users.push((user, number));
+            }
+        }
+        let programs = programs_of(subjects);
+        self.direct.programs.retain(|one| programs.contains(&one.0));
+        for program in programs {
+            if !self.direct.programs.iter().any(|one| one.0 == program) {
+                let number = self.direct.next_number();
+                self.direct.programs.push((program, number));
+            }
+        }
         // The firewall knows a number before a socket has it.
-        let changed = self.direct.set(wanted);
-        if changed {
+        if before != self.direct.numbers() {
             self.config.ruled = self.direct.numbers();
             self.enter(self.state)?;
             self.tell_ruled()?;
         }
         let network = network().map_err(|error| unmarked("the network's number", &error))?;
-        for one in &mut self.direct.ruled {
-            let Subject::Group { path, id, alone } = &one.subject else {
+        for index in 0..self.direct.groups.len() {
+            let one = &self.direct.groups[index];
+            if one.mark.is_some() {
                 continue;
-            };
-            if one.mark.is_none() {
-                let only = alone.then_some(*id);
-                let program = marking::of_group(network, only, ruled_mark(one.number));
-                match self.hierarchy.attach(path, &program) {
-                    Ok(mark) => one.mark = Some(mark),
-                    Err(error) => missing.push(format!("{}: {error}", path.display())),
-                }
+            }
+            let only = one.group.alone.then_some(one.group.id);
+            let program = marking::of_group(network, only, ruled_mark(one.number));
+            match self.hierarchy.attach(&one.group.path, &program) {
+                Ok(mark) => self.direct.groups[index].mark = Some(mark),
+                Err(error) => missing.push(format!("{}: {error}", one.group.path.display())),
             }
         }
-        if changed {
-            self.mark_users(network)?;
-            self.mark_programs(network)?;
+        if users != self.direct.users {
+            self.direct.users_mark = None;
+            let marks = self.direct.users.iter();
+            let marks: Vec<(u32, u32)> = marks.map(|one| (one.0, ruled_mark(one.1))).collect();
+            if !marks.is_empty() {
+                let program = marking::of_users(network, &marks);
+                let mark = self.hierarchy.attach(Path::new(""), &program)?;
+                self.direct.users_mark = Some(mark);
+            }
         }
+        self.mark_programs(network)?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -168,76 +179,58 @@ impl LinuxCapture {
         Err(CaptureError::new(FailureCode::CgroupUnavailable, text))
     }
 
-    /// All that is meant and there, and what has no control group.
-    fn subjects_of(&self, subjects: &Subjects) -> (Vec<Subject>, Vec<String>) {
-        let units = subjects.units.iter();
-        let units = units.map(|unit| (unit.clone(), self.hierarchy.find(unit), true));
-        let groups = subjects.cgroups.iter().map(|path| {
-            let plain = path
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
-            let below_root = plain && !path.as_os_str().is_empty();
-            let found = below_root.then(|| path.clone());
-            (path.display().to_string(), found, false)
-        });
-        let (mut wanted, mut missing) = (Vec::new(), Vec::new());
-        for (name, path, alone) in units.chain(groups) {
-            match path.and_then(|path| Some((self.hierarchy.number(&path).ok()?, path))) {
-                Some((id, path)) => wanted.push(Subject::Group { path, id, alone }),
-                None => missing.push(name),
-            }
-        }
-        let users = subjects.users.iter().take(MOST_USERS);
-        wanted.extend(users.map(|user| Subject::User(*user)));
-        wanted.extend(subjects.paths.iter().cloned().map(Subject::Path));
-        wanted.extend(subjects.names.iter().cloned().map(Subject::Name));
-        wanted.truncate(usize::from(RULED_NUMBERS) / 2);
-        (wanted, missing)
-    }
-
-    fn mark_users(&mut self, network: u64) -> Result<(), CaptureError> {
-        let users: Vec<(u32, u32)> = self.direct.marks(|subject| match subject {
-            Subject::User(user) => Some(*user),
-            Subject::Group { .. } | Subject::Path(_) | Subject::Name(_) => None,
-        });
-        self.direct.users = None;
-        if !users.is_empty() {
-            let program = marking::of_users(network, &users);
-            let root = Path::new("");
-            self.direct.users = Some(self.hierarchy.attach(root, &program)?);
-        }
-        Ok(())
-    }
-
     fn mark_programs(&mut self, network: u64) -> Result<(), CaptureError> {
-        let paths: HashMap<PathBuf, u32> = self.direct.marks(|subject| match subject {
-            Subject::Path(path) => Some(path.clone()),
-            Subject::Group { .. } | Subject::User(_) | Subject::Name(_) => None,
-        });
-        let names: HashMap<String, u32> = self.direct.marks(|subject| match subject {
-            Subject::Name(name) => Some(name.clone()),
-            Subject::Group { .. } | Subject::User(_) | Subject::Path(_) => None,
-        });
-        if paths.is_empty() && names.is_empty() {
-            self.direct.programs = None;
+        if self.direct.programs.is_empty() {
+            self.direct.processes = None;
             return Ok(());
         }
-        let programs = match self.direct.programs.take() {
-            Some(programs) => Ok(programs),
+        let processes = match self.direct.processes.take() {
+            Some(processes) => Ok(processes),
             None => Programs::open(&self.hierarchy, network),
         };
-        let mut programs =
-            programs.map_err(|error| unmarked("follow which programs processes are", &error))?;
-        programs.set(paths, names);
-        self.direct.programs = Some(programs);
+        let mut processes =
+            processes.map_err(|error| unmarked("follow which programs there are", &error))?;
+        processes.set(&self.direct.programs);
+        self.direct.processes = Some(processes);
         Ok(())
     }
 
     /// Follows what processes have become.
     pub fn look_after_programs(&mut self) {
-        if let Some(programs) = &mut self.direct.programs {
-            programs.follow();
+        if let Some(processes) = &mut self.direct.processes {
+            processes.follow();
         }
+    }
+
+    /// The control groups that are meant, and what has none.
+    fn groups_of(&self, subjects: &Subjects) -> (Vec<Group>, Vec<String>) {
+        let mut wanted: Vec<Group> = Vec::new();
+        let mut missing = Vec::new();
+        let named = subjects
+            .units
+            .iter()
+            .map(|unit| (unit.clone(), self.hierarchy.find(unit)));
+        let by_path = subjects.cgroups.iter().map(|path| {
+            let plain = path
+                .components()
+                .all(|part| matches!(part, std::path::Component::Normal(_)));
+            let found = (plain && !path.as_os_str().is_empty()).then(|| path.clone());
+            (path.display().to_string(), found)
+        });
+        let units = named.map(|one| (one, true));
+        for ((name, path), alone) in units.chain(by_path.map(|one| (one, false))) {
+            let found = path.and_then(|path| Some((self.hierarchy.number(&path).ok()?, path)));
+            match found {
+                Some((id, path)) => {
+                    let group = Group { path, id, alone };
+                    if !wanted.contains(&group) {
+                        wanted.push(group);
+                    }
+                }
+                None => missing.push(name),
+            }
+        }
+        (wanted, missing)
     }
 
     /// Tells the firewall table the numbers, where it stands.
@@ -247,6 +240,19 @@ impl LinuxCapture {
             None => Ok(()),
         }
     }
+}
+
+/// Users beyond it stay at the Node's own sockets: each costs every socket of
+/// the machine a comparison.
+const MOST_USERS: usize = 256;
+
+/// Programs beyond it stay there too: the numbers are for all.
+const MOST_PROGRAMS: usize = 512;
+
+fn programs_of(subjects: &Subjects) -> Vec<Program> {
+    let paths = subjects.paths.iter().cloned().map(Program::Path);
+    let names = subjects.names.iter().cloned().map(Program::Name);
+    paths.chain(names).take(MOST_PROGRAMS).collect()
 }
 
 /// The kernel's number of this network namespace.

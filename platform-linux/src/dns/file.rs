@@ -59,7 +59,8 @@ fn snapshot(path: &Path) -> io::Result<Snapshot> {
 pub(super) fn place(path: &Path, snapshot: &Snapshot) -> Result<(), Failure> {
     put(path, snapshot).map_err(|error| {
         if error.kind() == io::ErrorKind::PermissionDenied {
-            Failure::NotPermitted(format!("{}: {error}", path.display()))
+            let why = format!("{error}; here even root may not change it, as in a container");
+            super::failed(&path.display().to_string(), &why)
         } else {
             failed(path, &error)
         }
@@ -118,14 +119,20 @@ fn fill(file: &mut File, content: &[u8], mode: u32, owner: (u32, u32)) -> io::Re
     file.sync_all()
 }
 
+/// Removes what a crash left beside the file.
+pub(super) fn tidy(path: &Path) -> Result<(), Failure> {
+    beside(path).map(drop).map_err(|error| failed(path, &error))
+}
+
 /// A free name in the same folder; what a crash left there goes.
 fn beside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or(OsStr::new("resolv.conf"));
     let beside = path.with_file_name(format!(".{}.masq", name.to_string_lossy()));
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(beside),
+    // Where nothing can be written even that is refused for a name that is free.
+    if fs::symlink_metadata(&beside).is_ok() {
+        fs::remove_file(&beside)?;
     }
+    Ok(beside)
 }
 
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {

@@ -11,6 +11,7 @@ use masq_dns::{Failure, Record};
 use nix::fcntl::{Flock, FlockArg};
 
 use super::file::sync_folder;
+use crate::capture::fault;
 
 const PATIENCE: u32 = 250;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -49,9 +50,11 @@ impl Journal {
 
     pub(super) fn load(&self) -> Result<Option<Record>, Failure> {
         match fs::read(&self.path) {
-            Ok(bytes) => Record::from_bytes(&bytes)
-                .map(Some)
-                .map_err(|why| failed(&self.path, &why)),
+            Ok(bytes) => Record::from_bytes(&bytes).map(Some).map_err(|why| {
+                let way_out = "what it says was saved before a switch; without it the resolver stays as it is now";
+                let what = format!("the journal {} cannot be read", self.path.display());
+                super::failed(&what, &format!("{why} ({way_out})"))
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&self.path, &error)),
         }
@@ -68,6 +71,7 @@ impl Journal {
                 .open(&beside)?;
             file.write_all(&record.to_bytes())?;
             file.sync_all()?;
+            fault::point("dns-journal", "written");
             fs::rename(&beside, &self.path)?;
             sync_folder(&self.path)
         };

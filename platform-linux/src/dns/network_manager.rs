@@ -2,6 +2,7 @@
 //! reference, `org.freedesktop.NetworkManager` and `.DnsManager`).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use masq_dns::Failure;
 use masq_dns::environment::{GlobalDns, GlobalDomain, NetworkManager};
@@ -22,10 +23,13 @@ pub(super) fn observe(bus: &Connection) -> Option<NetworkManager> {
     let global: HashMap<String, OwnedValue> = main
         .get_property("GlobalDnsConfiguration")
         .unwrap_or_default();
+    let configuration: Vec<HashMap<String, OwnedValue>> =
+        dns.get_property("Configuration").unwrap_or_default();
     Some(NetworkManager {
         mode: dns.get_property("Mode").ok()?,
         rc_manager: dns.get_property("RcManager").ok()?,
         global: read(&global),
+        servers: servers(&configuration),
     })
 }
 
@@ -67,6 +71,22 @@ fn read(values: &HashMap<String, OwnedValue>) -> GlobalDns {
             .filter_map(|(name, value)| Some((name.clone(), domain(value)?)))
             .collect(),
     }
+}
+
+/// The first entries count first; a server of several connections is one.
+fn servers(configuration: &[HashMap<String, OwnedValue>]) -> Vec<IpAddr> {
+    let mut servers = Vec::new();
+    for name in configuration
+        .iter()
+        .flat_map(|entry| list(entry, "nameservers"))
+    {
+        if let Ok(server) = name.parse()
+            && !servers.contains(&server)
+        {
+            servers.push(server);
+        }
+    }
+    servers
 }
 
 fn list(values: &HashMap<String, OwnedValue>, name: &str) -> Vec<String> {

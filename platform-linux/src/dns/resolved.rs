@@ -10,6 +10,8 @@ use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{DynamicType, OwnedObjectPath};
 
+use crate::capture::fault;
+
 const NAME: &str = "org.freedesktop.resolve1";
 const PATH: &str = "/org/freedesktop/resolve1";
 const MANAGER: &str = "org.freedesktop.resolve1.Manager";
@@ -32,6 +34,12 @@ pub(super) fn observe(bus: &Connection) -> Option<Resolved> {
     }
     let manager = proxy(bus, NAME, PATH.to_owned(), MANAGER).ok()?;
     let all: Vec<(i32, i32, Vec<u8>)> = manager.get_property("DNS").unwrap_or_default();
+    let domains: Vec<(i32, String, bool)> = manager.get_property("Domains").unwrap_or_default();
+    let global_domains = domains
+        .into_iter()
+        .filter(|(index, ..)| *index == 0)
+        .map(|(_, name, route_only)| Domain { name, route_only })
+        .collect();
     let global = all
         .iter()
         .filter(|(index, ..)| *index == 0)
@@ -52,7 +60,11 @@ pub(super) fn observe(bus: &Connection) -> Option<Resolved> {
             })
         })
         .collect();
-    Some(Resolved { global, links })
+    Some(Resolved {
+        global,
+        global_domains,
+        links,
+    })
 }
 
 fn link(bus: &Connection, manager: &Proxy<'_>, index: i32) -> Option<LinkDns> {
@@ -77,9 +89,19 @@ fn link(bus: &Connection, manager: &Proxy<'_>, index: i32) -> Option<LinkDns> {
             .map(|(name, route_only)| Domain { name, route_only })
             .collect(),
         default_route: link.get_property("DefaultRoute").unwrap_or_default(),
-        over_tls: link.get_property("DNSOverTLS").unwrap_or_default(),
-        dnssec: link.get_property("DNSSEC").unwrap_or_default(),
+        over_tls: of_its_own(manager, &link, "DNSOverTLS"),
+        dnssec: of_its_own(manager, &link, "DNSSEC"),
     })
+}
+
+/// A link that has none shows the one of all; set on the link, it would stay when that one changes.
+fn of_its_own(manager: &Proxy<'_>, link: &Proxy<'_>, property: &str) -> String {
+    let of = |proxy: &Proxy<'_>| proxy.get_property::<String>(property).unwrap_or_default();
+    let own = of(link);
+    if own == of(manager) {
+        return String::new();
+    }
+    own
 }
 
 pub(super) fn set_link(bus: &Connection, link: &Link) -> Result<(), Failure> {
@@ -98,16 +120,35 @@ pub(super) fn set_link(bus: &Connection, link: &Link) -> Result<(), Failure> {
         .map(|domain| (domain.name.as_str(), domain.route_only))
         .collect();
     tell(bus, "SetLinkDNSEx", &(link.index, servers))?;
+    fault::point("dns-link-servers", "after");
     tell(bus, "SetLinkDomains", &(link.index, domains))?;
-    tell(bus, "SetLinkDefaultRoute", &(link.index, dns.default_route))?;
+    fault::point("dns-link-domains", "after");
     // Built without one of these, it has nothing to switch off.
     let _ = tell(bus, "SetLinkDNSOverTLS", &(link.index, &dns.over_tls));
     let _ = tell(bus, "SetLinkDNSSEC", &(link.index, &dns.dnssec));
     Ok(())
 }
 
-pub(super) fn revert_link(bus: &Connection, index: i32) -> Result<(), Failure> {
-    tell(bus, "RevertLink", &(index,))
+/// Not by `RevertLink`, which takes LLMNR and multicast DNS along; systemd-networkd knows itself what its
+/// links had.
+pub(super) fn restore_link(bus: &Connection, link: &Link) -> Result<(), Failure> {
+    let networkd = || -> zbus::Result<bool> {
+        let manager = proxy(bus, NAME, PATH.to_owned(), MANAGER)?;
+        // What it has is set again: asked is only whose the link is.
+        match manager.call_method("SetLinkDNSSEC", &(link.index, &link.dns.dnssec)) {
+            Err(zbus::Error::MethodError(name, ..)) if name.as_str() == BUSY => {
+                let networkd = proxy(bus, NETWORKD, NETWORKD_PATH.to_owned(), NETWORKD_MANAGER)?;
+                networkd.call_method("RevertLinkDNS", &(link.index,))?;
+                Ok(true)
+            }
+            Ok(_) | Err(_) => Ok(false),
+        }
+    };
+    match networkd() {
+        Ok(true) => Ok(()),
+        Ok(false) => set_link(bus, link),
+        Err(error) => Err(super::failed("systemd-networkd, RevertLinkDNS", &error)),
+    }
 }
 
 /// Answers of before; a cache that stays is no reason to fail.
@@ -125,11 +166,6 @@ where
     match manager.call_method(method, body) {
         Ok(_) => Ok(()),
         Err(zbus::Error::MethodError(name, ..)) if name.as_str() == BUSY => {
-            let method = if method == "RevertLink" {
-                "RevertLinkDNS"
-            } else {
-                method
-            };
             let networkd = proxy(bus, NETWORKD, NETWORKD_PATH.to_owned(), NETWORKD_MANAGER);
             let answer = networkd.and_then(|networkd| networkd.call_method(method, body));
             answer.map(|_| ()).map_err(failed)

@@ -93,7 +93,7 @@ fn a_program_ruled_direct_passes_by_the_tun_by_path_and_by_name() {
     let _ = node.ask("packets");
     let tool = Tool::new("masq-tool");
     let path = tool.path.to_string_lossy().into_owned();
-    for rule in [path.as_str(), "masq-tool"] {
+    for rule in [format!("path:{path}"), "name:masq-tool".to_owned()] {
         let mut earlier = tool.start(&format!("read x; {SEND}; read x; {SEND}"));
         assert_eq!(node.ask(&format!("bypass {rule}")), DONE);
         go(&mut earlier);
@@ -126,7 +126,7 @@ fn a_program_that_becomes_another_is_captured_from_its_first_packet_on() {
     let _ = node.ask("packets");
     let tool = Tool::new("masq-tool");
     let path = tool.path.to_string_lossy().into_owned();
-    assert_eq!(node.ask(&format!("bypass {path}")), DONE);
+    assert_eq!(node.ask(&format!("bypass path:{path}")), DONE);
     for _ in 0..20 {
         let mut shell = tool.start(&format!("sleep 0.1; {SEND}; exec bash -c '{SEND}'"));
         shell.wait().unwrap();

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use masq_ui_protocol::message::{HealthRequest, HealthResponse, Severity};
 
-use super::check::{Daemon, Data, Facts, Journal, Log, Tun};
+use super::facts::{Daemon, Data, Facts, Journal, Log, Tun};
 use crate::client::{Failure, ORDINARY};
 use crate::cmds::status;
 use crate::session::Session;

@@ -2,6 +2,7 @@
 //! move and lie.
 
 mod actor;
+mod askers;
 mod bounds;
 mod joining;
 mod liars;

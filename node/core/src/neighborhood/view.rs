@@ -6,7 +6,6 @@
 //! number, and is forgotten.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,9 @@ use crate::identity::NodeId;
 use crate::record::NodeRecord;
 
 use super::Limits;
+use hash::IdHash;
+
+mod hash;
 
 /// The distance of what no chain of links reaches.
 pub(super) const FAR: u8 = u8::MAX;
@@ -495,34 +497,4 @@ fn count(list: &mut Vec<(u8, u32)>, source: u8) {
 
 fn bit(slot: u8) -> u16 {
     1_u16.checked_shl(u32::from(slot)).unwrap_or(0)
-}
-
-/// Ids are keys, so a few of their bytes, mixed with a secret, are a hash; and the order of
-/// iteration repeats with the seed.
-#[derive(Clone, Copy)]
-struct IdHash(u64);
-
-impl BuildHasher for IdHash {
-    type Hasher = Self;
-
-    fn build_hasher(&self) -> Self {
-        *self
-    }
-}
-
-impl Hasher for IdHash {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8).take(2) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            let mixed = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            self.0 = mixed ^ mixed >> 29;
-        }
-    }
-
-    fn write_usize(&mut self, _: usize) {}
 }

@@ -16,6 +16,8 @@ use super::rule::{Conditions, Rule};
 
 pub(super) mod action;
 mod conditions;
+mod lists;
+mod short_forms;
 
 /// The most bytes of `rules.toml`.
 pub const MAX_FILE: usize = 4 << 20;
@@ -401,111 +403,6 @@ impl Reader<'_> {
         };
         self.problem(value.span(), "name", &name, why, remedy);
         None
-    }
-
-    /// What `only` and `except` stand for: a rule behind all others, and a default.
-    fn expand(
-        &mut self,
-        only: Option<(Vec<AppPattern>, Span<usize>)>,
-        except: Option<(Vec<AppPattern>, Span<usize>)>,
-    ) {
-        let rule = |id: &str, app: Vec<AppPattern>, action| Rule {
-            id: id.to_owned(),
-            line: None,
-            comment: None,
-            enabled: true,
-            is: Conditions {
-                app,
-                ..Conditions::default()
-            },
-            not: Conditions::default(),
-            action,
-        };
-        match (only, except) {
-            (Some(_), Some((_, span))) => {
-                let remedy = "keep one of them, and write rules for the rest";
-                self.problem(
-                    span,
-                    "except",
-                    "",
-                    "`only` and `except` cannot both stand",
-                    remedy,
-                );
-            }
-            (Some((mut apps, span)), None) => {
-                if matches!(self.read.default, Some(Action::Mesh { .. })) {
-                    let remedy = "remove default, which is then direct, or set it to block";
-                    let why = "with default = \"mesh\" it says nothing: all apps use the mesh";
-                    self.problem(span, "only", "", why, remedy);
-                }
-                // It may be one of them, so it must not go past the mesh.
-                if !apps.contains(&AppPattern::Unknown) {
-                    apps.push(AppPattern::Unknown);
-                }
-                self.read.rules.push(rule("only", apps, Action::MESH));
-                self.read.default.get_or_insert(Action::Direct);
-            }
-            (None, Some((apps, span))) => {
-                if self.read.default == Some(Action::Direct) {
-                    let remedy = "remove default, which is mesh, or set it to block";
-                    let why = "with default = \"direct\" it says nothing: all apps go direct";
-                    self.problem(span, "except", "", why, remedy);
-                }
-                self.read.rules.push(rule("except", apps, Action::Direct));
-            }
-            (None, None) => {}
-        }
-    }
-
-    /// A list file, read once however many rules name it.
-    fn list(&mut self, path: &str, key: &str, span: Span<usize>) -> Option<Arc<List>> {
-        if let Some(known) = self.known_lists.get(path) {
-            return known.clone();
-        }
-        let remedy = "name a readable file with one name or network a line, or a hosts file";
-        let list = if self.known_lists.len() >= MAX_LISTS {
-            Err(format!("more than {MAX_LISTS} list files"))
-        } else if path.is_empty() || path.chars().any(char::is_control) {
-            Err("not a path".to_owned())
-        } else {
-            let text = self.lists.read(path);
-            text.and_then(|text| List::parse(path, &text))
-        };
-        let known = match list {
-            Ok((list, problems, wrong)) => {
-                let told = problems.len();
-                for problem in problems {
-                    let mut warning =
-                        RuleError::new("", &problem.value, problem.why, "the entry is passed over")
-                            .at(problem.line);
-                    warning.file = Some(path.to_owned());
-                    self.read.warnings.push(warning);
-                }
-                if wrong > told {
-                    let why = format!("{} more entries cannot be read", wrong - told);
-                    let mut warning = RuleError::new("", "", why, "they are passed over");
-                    warning.file = Some(path.to_owned());
-                    self.read.warnings.push(warning);
-                }
-                self.entries += list.len();
-                if self.entries > MAX_ALL_ENTRIES {
-                    let why =
-                        format!("the list files have more than {MAX_ALL_ENTRIES} entries together");
-                    self.problem(span, key, path, why, "use fewer or shorter lists");
-                    None
-                } else {
-                    let list = Arc::new(list);
-                    self.read.lists.push(list.clone());
-                    Some(list)
-                }
-            }
-            Err(why) => {
-                self.problem(span, key, &format!("list:{path}"), shorten(&why), remedy);
-                None
-            }
-        };
-        self.known_lists.insert(path.to_owned(), known.clone());
-        known
     }
 }
 

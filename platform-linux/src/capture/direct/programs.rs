@@ -10,19 +10,30 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use masq_capture::plan::ruled_mark;
+
 use crate::cgroup::Hierarchy;
 use crate::owner::describe::executable;
 use crate::process_mark::ProcessMark;
 use crate::process_news::{Event, ProcessNews};
 
+/// A program that a rule names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// By its file.
+    Path(PathBuf),
+    /// By the name of its file or of its process.
+    Name(String),
+}
+
 #[derive(Debug)]
 pub(super) struct Programs {
-    /// With the mark of each.
-    paths: HashMap<PathBuf, u32>,
-    names: HashMap<String, u32>,
+    paths: HashMap<PathBuf, u16>,
+    names: HashMap<String, u16>,
     mark: ProcessMark,
     news: ProcessNews,
-    marked: HashMap<u32, u32>,
+    /// Processes, each with the number of its program.
+    marked: HashMap<u32, u16>,
 }
 
 impl Programs {
@@ -37,12 +48,16 @@ impl Programs {
         })
     }
 
-    /// From here on these and no others.
-    pub(super) fn set(&mut self, paths: HashMap<PathBuf, u32>, names: HashMap<String, u32>) {
-        if (&self.paths, &self.names) == (&paths, &names) {
-            return;
+    /// From here on these, each with its number, and no others.
+    pub(super) fn set(&mut self, programs: &[(Program, u16)]) {
+        self.paths.clear();
+        self.names.clear();
+        for (program, number) in programs {
+            match program {
+                Program::Path(path) => drop(self.paths.insert(path.clone(), *number)),
+                Program::Name(name) => drop(self.names.insert(name.clone(), *number)),
+            }
         }
-        (self.paths, self.names) = (paths, names);
         self.look_at_all();
     }
 
@@ -71,25 +86,23 @@ impl Programs {
         let numbers: HashSet<u32> = entries
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
             .collect();
-        let gone: Vec<u32> = {
-            let marked = self.marked.keys().copied();
-            marked.filter(|pid| !numbers.contains(pid)).collect()
-        };
+        let marked = self.marked.keys().copied();
+        let gone: Vec<u32> = marked.filter(|pid| !numbers.contains(pid)).collect();
         gone.into_iter().for_each(|pid| self.leave(pid));
         numbers.into_iter().for_each(|pid| self.look_at(pid));
     }
 
     fn look_at(&mut self, pid: u32) {
-        let Some(mark) = self.mark_of(pid) else {
+        let Some(number) = self.number_of(pid) else {
             return self.leave(pid);
         };
-        if self.mark.insert(pid, mark).is_err() {
+        if self.mark.insert(pid, ruled_mark(number)).is_err() {
             return;
         }
-        self.marked.insert(pid, mark);
+        self.marked.insert(pid, number);
         // It may have become another program since it was looked at, before it
         // was put in, and then the kernel has not taken it out.
-        if self.mark_of(pid) != Some(mark) {
+        if self.number_of(pid) != Some(number) {
             self.leave(pid);
         }
     }
@@ -100,24 +113,23 @@ impl Programs {
         }
     }
 
-    fn mark_of(&self, pid: u32) -> Option<u32> {
+    /// The number of the program that a process is.
+    fn number_of(&self, pid: u32) -> Option<u16> {
         let process = Path::new("/proc").join(pid.to_string());
         let path = executable(&process);
-        if path.as_os_str().is_empty() {
-            return None;
-        }
-        if let Some(mark) = self.paths.get(&path) {
-            return Some(*mark);
+        if let Some(number) = self.paths.get(&path) {
+            return Some(*number);
         }
         if self.names.is_empty() {
             return None;
         }
-        let file = path.file_name().and_then(|name| name.to_str());
-        let called = || fs::read_to_string(process.join("comm")).unwrap_or_default();
-        let by_file = file.and_then(|name| self.names.get(name));
-        by_file
-            .or_else(|| self.names.get(called().trim_end_matches('\n')))
-            .copied()
+        // A thread of the kernel has a name and no file.
+        let file = path.file_name()?.to_str();
+        if let Some(number) = file.and_then(|file| self.names.get(file)) {
+            return Some(*number);
+        }
+        let called = fs::read_to_string(process.join("comm")).ok()?;
+        self.names.get(called.trim_end_matches('\n')).copied()
     }
 }
 
