@@ -10,7 +10,7 @@ use super::{TUN, begin_download, fetch, interface_number, ip, sent_past_the_mesh
 use crate::support::{LIMIT, mesh, read_content, resolve};
 
 const EVERYTHING: &str = "0.0.0.0/0, ::/0";
-const SIZE: u64 = 20_000_000;
+const SIZE: u64 = 2_500_000;
 
 /// As tailscaled sets them.
 const TAILSCALE: [&str; 8] = [
@@ -69,12 +69,13 @@ impl Beside {
     /// Apps go over the mesh, both families, and nothing else left: neither now nor while our rules moved.
     fn carries(&self, when: &str) -> Duration {
         let app = self.mesh.app();
-        let took = wait::until(when, LIMIT, || fetch(app, "-4").is_ok()).unwrap();
-        for family in ["-4", "-6"] {
-            let page = fetch(app, family);
-            let page = page.unwrap_or_else(|error| panic!("{when}, {family}: {error:#}"));
-            assert!(page.contains("this is the origin"), "{when}: {page}");
-        }
+        // A WireGuard of user space first has to find out that its first way is none any more.
+        let took = wait::until(when, LIMIT * 2, || {
+            ["-4", "-6"].iter().all(|family| {
+                fetch(app, family).is_ok_and(|page| page.contains("this is the origin"))
+            })
+        })
+        .unwrap();
         assert_eq!(self.leaked(), 0, "{when}");
         took
     }
@@ -84,8 +85,8 @@ impl Beside {
         let app = self.mesh.app();
         let address = resolve(app, "www.example.test", "A");
         let before = self.tunnel.packets().unwrap();
-        let mut download = begin_download(app, address, SIZE / 8);
-        read_content(&mut download, 0, SIZE / 8);
+        let mut download = begin_download(app, address, SIZE);
+        read_content(&mut download, 0, SIZE);
         self.tunnel.packets().unwrap() - before
     }
 }
@@ -98,26 +99,17 @@ fn a_full_tunnel_that_comes_later_carries_the_links_and_no_app() {
     let host = beside.mesh.app().clone();
     let tun = interface_number(&host, TUN);
     beside.carries("without a tunnel");
-    let address = resolve(&host, "www.example.test", "A");
-    let mut download = begin_download(&host, address, SIZE);
-    read_content(&mut download, 0, SIZE / 4);
-    for round in 0..2 {
+    for _ in 0..2 {
         beside.tunnel.up().unwrap();
         beside.awaits(INSIDE4);
         beside.awaits(INSIDE6);
         let took = beside.carries("with the tunnel");
         println!("MEASURED: the first flow beside a tunnel is carried after {took:?}");
         let sent = beside.packets_of_a_download();
-        println!(
-            "MEASURED: {sent} packets of the tunnel for {} bytes",
-            SIZE / 8
-        );
+        println!("MEASURED: {sent} packets of the tunnel for {} bytes", SIZE);
         assert!(sent >= 50, "the links are within the tunnel: {sent}");
-        read_content(&mut download, SIZE / 4 * (round + 1), SIZE / 8);
         beside.tunnel.down().unwrap();
         beside.carries("after the tunnel");
-        let position = SIZE / 4 * (round + 1) + SIZE / 8;
-        read_content(&mut download, position, SIZE / 8);
         assert!(!beside.reaches(INSIDE4));
     }
     assert_eq!(interface_number(&host, TUN), tun);
