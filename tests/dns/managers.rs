@@ -10,6 +10,7 @@ use crate::machine::{self, Machine, UPSTREAM, output, until};
 
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 pub(crate) const RESOLVED: &str = "systemd-resolved";
+pub(crate) const NETWORKD: &str = "systemd-networkd";
 pub(crate) const MANAGER: &str = "NetworkManager";
 
 /// Who owns the file.
@@ -24,6 +25,8 @@ pub(crate) enum Mode {
     ResolvedUplink,
     /// With a file of nobody's, which programs do not read.
     ResolvedByName,
+    /// With links that systemd-networkd keeps to itself.
+    Networkd,
     NetworkManager,
     /// Which programs do not read either.
     NetworkManagerByName,
@@ -46,6 +49,7 @@ impl Mode {
             | Mode::Resolved
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
+            | Mode::Networkd
             | Mode::NetworkManager
             | Mode::NetworkManagerByName
             | Mode::NetworkManagerResolved
@@ -59,6 +63,7 @@ impl Mode {
             Mode::Resolved
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
+            | Mode::Networkd
             | Mode::NetworkManagerByName
             | Mode::NetworkManagerResolved => true,
             Mode::File
@@ -89,6 +94,7 @@ impl Mode {
             | Mode::Resolved
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
+            | Mode::Networkd
             | Mode::Openresolv
             | Mode::Resolvconf => None,
         }
@@ -115,6 +121,10 @@ pub(crate) fn start(machine: &mut Machine) {
         Mode::Resolved | Mode::NetworkManagerResolved => {
             configure_resolved();
             lead_to("../run/systemd/resolve/stub-resolv.conf");
+        }
+        Mode::Networkd => {
+            lead_to("../run/systemd/resolve/stub-resolv.conf");
+            configure_networkd();
         }
         Mode::ResolvedUplink => {
             configure_resolved();
@@ -145,6 +155,15 @@ fn configure_resolved() {
     fs::write("/etc/systemd/resolved.conf", settings).unwrap();
 }
 
+fn configure_networkd() {
+    let settings = format!(
+        "[Match]\nName=wan0\n[Network]\nAddress=10.9.0.2/24\nGateway=10.9.0.1\nDNS={UPSTREAM}\n\
+         Domains=corp.test\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+    );
+    fs::create_dir_all("/etc/systemd/network").unwrap();
+    fs::write("/etc/systemd/network/wan0.network", settings).unwrap();
+}
+
 /// What happens between the kernel's start and a network that works.
 pub(crate) fn boot(machine: &mut Machine) {
     let _ = namespace::ip(&["addr", "flush", "dev", "wan0"]);
@@ -165,6 +184,10 @@ pub(crate) fn boot(machine: &mut Machine) {
         start_network_manager(machine);
         return;
     }
+    if mode == Mode::Networkd {
+        start_networkd(machine);
+        return;
+    }
     namespace::ip(&["addr", "add", "10.9.0.2/24", "dev", "wan0"]).unwrap();
     namespace::ip(&["link", "set", "wan0", "up"]).unwrap();
     namespace::ip(&["route", "add", "default", "via", "10.9.0.1"]).unwrap();
@@ -182,6 +205,7 @@ pub(crate) fn boot(machine: &mut Machine) {
         | Mode::Resolved
         | Mode::ResolvedUplink
         | Mode::ResolvedByName
+        | Mode::Networkd
         | Mode::NetworkManager
         | Mode::NetworkManagerByName
         | Mode::NetworkManagerResolved
@@ -199,6 +223,11 @@ pub(crate) fn lease() {
 pub(crate) fn start_resolved(machine: &mut Machine) {
     machine.daemon(RESOLVED, "/usr/lib/systemd/systemd-resolved", &[]);
     until("systemd-resolved", || is_on_bus("org.freedesktop.resolve1"));
+}
+
+pub(crate) fn start_networkd(machine: &mut Machine) {
+    machine.daemon(NETWORKD, "/usr/lib/systemd/systemd-networkd", &[]);
+    until("systemd-networkd", || is_on_bus("org.freedesktop.network1"));
 }
 
 pub(crate) fn start_network_manager(machine: &mut Machine) {

@@ -60,6 +60,11 @@ fn systemd_resolved_is_switched_where_programs_ask_it_before_they_read_the_file(
 }
 
 #[test]
+fn links_of_systemd_networkd_are_switched_and_brought_back() {
+    machine::with(Mode::Networkd, round);
+}
+
+#[test]
 fn what_else_a_link_is_set_to_stays() {
     machine::with(Mode::Resolved, |machine| {
         for (topic, value) in [
