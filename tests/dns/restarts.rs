@@ -2,7 +2,7 @@
 //! the status says who is asked, and the way back leads to where it would be without the switch.
 
 use crate::machine::{self, Asked, Machine};
-use crate::managers::{self, MANAGER, Mode, RESOLVED};
+use crate::managers::{self, MANAGER, Mode, NETWORKD, RESOLVED};
 
 /// The status and the answers agree.
 fn status_is_true(machine: &Machine) -> bool {
@@ -64,6 +64,27 @@ fn network_manager_gives_systemd_resolved_its_servers_again_and_the_status_says_
         assert!(status_is_true(machine));
         machine.works("revert");
         assert_eq!(machine.asked(), Asked::Upstream);
+        machine.is_again(&before, "the way back");
+    });
+}
+
+#[test]
+fn the_status_is_true_after_a_crash_of_systemd_networkd() {
+    machine::with(Mode::Networkd, |machine| {
+        let before = machine.state();
+        machine.works("subvert");
+        machine.kill(NETWORKD);
+        managers::start_networkd(machine);
+        machine::until("its answer", || {
+            machine::output("networkctl", &["--no-legend", "list", "wan0"]).contains("configured")
+        });
+        let lasts = status_is_true(machine);
+        if !lasts {
+            machine.works("subvert");
+            assert!(status_is_true(machine));
+        }
+        machine.works("revert");
+        assert!(!status_is_true(machine));
         machine.is_again(&before, "the way back");
     });
 }
