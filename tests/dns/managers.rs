@@ -7,6 +7,7 @@ use std::path::Path;
 use masq_lab::namespace;
 
 use crate::machine::{self, Machine, UPSTREAM, output, until};
+use crate::sandbox::OWN;
 
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 pub(crate) const RESOLVED: &str = "systemd-resolved";
@@ -286,25 +287,21 @@ fn is_on_bus(name: &str) -> bool {
     said.stdout.ends_with(b"true\n")
 }
 
-/// Memory has such flags since Linux 6.0; elsewhere the file lies on the disk of the build.
+/// Memory has such flags since Linux 6.0; elsewhere `/etc` is a disk in memory.
 #[expect(clippy::print_stderr, reason = "another way to test is said aloud")]
 fn make_immutable() {
-    if machine::run("chattr", &["+i", RESOLV_CONF])
-        .status
-        .success()
-    {
+    let flagged = machine::run("chattr", &["+i", RESOLV_CONF]);
+    if flagged.status.success() {
         return;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("immutable-etc");
-    eprintln!(
-        "a file in memory cannot be immutable here: /etc is {}",
-        folder.display()
-    );
-    machine::run("chattr", &["-R", "-i", folder.to_str().unwrap()]);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    output("cp", &["-a", "/etc/.", folder.to_str().unwrap()]);
-    output("mount", &["--bind", folder.to_str().unwrap(), "/etc"]);
+    let disk = Path::new(OWN).join("etc.ext4");
+    let (disk, place) = (disk.to_str().unwrap(), "/run/lock");
+    eprintln!("a file in memory cannot be immutable here, so /etc is {disk}");
+    output("truncate", &["-s", "16M", disk]);
+    output("mkfs.ext4", &["-q", disk]);
+    output("mount", &["-o", "loop", disk, place]);
+    output("cp", &["-a", "/etc/.", place]);
+    output("mount", &["--move", place, "/etc"]);
     output("chattr", &["+i", RESOLV_CONF]);
 }
 
