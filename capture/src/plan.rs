@@ -29,11 +29,21 @@ pub const TUN_MTU: u32 = 65_535;
 pub const MARK_DIRECT: u32 = 0x4d51_0000;
 /// Mark of packets that picked an interface by themselves: into the TUN.
 pub const MARK_CAPTURE: u32 = 0x4d52_0000;
-/// The lower half is left to others.
+/// The lower half is left to others, but for that of [`MARK_RULED`].
 pub const MARK_MASK: u32 = 0xffff_0000;
 
-/// The set of the firewall table with the users that are direct as a whole.
-pub const DIRECT_USERS: &str = "direct_users";
+/// Mark of sockets of apps that are direct as a whole by a rule, with a number
+/// of the subject in the lower half: past the TUN while that number is ruled.
+pub const MARK_RULED: u32 = 0x4d53_0000;
+/// The set of the firewall table with the marks that are ruled.
+pub const RULED: &str = "ruled";
+/// The largest such number; bits that others commonly use are above it.
+pub const RULED_NUMBERS: u16 = 0x0fff;
+
+/// The mark of a subject of this number.
+pub fn ruled_mark(number: u16) -> u32 {
+    MARK_RULED | u32::from(number.min(RULED_NUMBERS))
+}
 
 /// First priority of our routing rules; they span [`PRIORITY_SPAN`].
 pub const PRIORITY: u32 = 9000;
@@ -56,6 +66,8 @@ pub struct PlanConfig {
     pub on_failure: OnFailure,
     pub local_network: LocalNetwork,
     pub lockdown: bool,
+    /// Numbers of the subjects that are direct as a whole.
+    pub ruled: Vec<u16>,
 }
 
 impl PlanConfig {
@@ -81,6 +93,7 @@ impl PlanConfig {
             on_failure: OnFailure::Block,
             local_network: LocalNetwork::Allow,
             lockdown: false,
+            ruled: Vec::new(),
         })
     }
 
@@ -98,6 +111,7 @@ impl PlanConfig {
             tun: self.tun.clone(),
             excluded: self.excluded.clone(),
             listening: self.listening.clone(),
+            ruled: self.ruled.clone(),
         }
     }
 
@@ -216,7 +230,9 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     for network in of_family(&config.captured, family) {
         rules.push(format!("to {network} lookup {TABLE}"));
     }
-    rules.push(format!("fwmark {MARK_DIRECT:#x}/{MARK_MASK:#x} goto {end}"));
+    for mark in [MARK_DIRECT, MARK_RULED] {
+        rules.push(format!("fwmark {mark:#x}/{MARK_MASK:#x} goto {end}"));
+    }
     rules.push(format!(
         "fwmark {MARK_CAPTURE:#x}/{MARK_MASK:#x} lookup {TABLE}"
     ));
@@ -339,11 +355,11 @@ fn firewall(config: &PlanConfig) -> Step {
     };
     let line = format!(
         "add table inet {table} {{ flags owner; {refusing}\
-         set {DIRECT_USERS} {{ type uid; }}; \
+         set {RULED} {{ type mark; }}; \
          chain output {{ type route hook output priority mangle; policy accept; \
          meta mark & {MARK_MASK:#x} == {MARK_DIRECT:#x} accept; \
          oifname \"lo\" accept; \
-         meta skuid @{DIRECT_USERS} {direct} accept; \
+         meta mark @{RULED} {direct} accept; \
          oifname \"{tun}\" accept; \
          udp sport 68 udp dport 67 accept; udp sport 546 udp dport 547 accept; \
          icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept; \

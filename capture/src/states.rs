@@ -105,6 +105,8 @@ pub struct Policy {
     /// TCP ports that had a listener at the start: connections to them from
     /// before the start go on.
     pub listening: Vec<u16>,
+    /// Numbers of the subjects that rules make direct as a whole.
+    pub ruled: Vec<u16>,
 }
 
 impl Policy {
@@ -117,6 +119,7 @@ impl Policy {
             tun: tun.to_owned(),
             excluded: Vec::new(),
             listening: Vec::new(),
+            ruled: Vec::new(),
         }
     }
 
@@ -131,7 +134,7 @@ pub fn rule_set(state: State, policy: &Policy) -> RuleSet {
     let chains = match posture(state, policy) {
         Posture::Absent => Vec::new(),
         Posture::Open => vec![open(policy)],
-        Posture::Closed => closed(policy),
+        Posture::Closed => closed(state, policy),
     };
     RuleSet { chains }
 }
@@ -170,11 +173,11 @@ fn open(policy: &Policy) -> Chain {
     }
 }
 
-fn closed(policy: &Policy) -> Vec<Chain> {
+fn closed(state: State, policy: &Policy) -> Vec<Chain> {
     vec![
         inbound(policy),
         forwarded(policy),
-        answers(policy),
+        answers(state, policy),
         output(policy),
         forward(policy),
         leaving(policy),
@@ -207,14 +210,21 @@ fn forwarded(policy: &Policy) -> Chain {
 }
 
 /// Answers of this machine's services. They are told here and not where
-/// traffic is diverted, so that they outlive whoever diverts.
-fn answers(policy: &Policy) -> Chain {
+/// traffic is diverted, so that they outlive whoever diverts. Apps that are
+/// direct as a whole are told there, and here only while nothing is diverted.
+fn answers(state: State, policy: &Policy) -> Chain {
     let mut rules = vec![
         Rule::new([Match::Marked(MARK_DIRECT)], Verdict::Accept),
         Rule::new([Match::Out("lo".to_owned())], Verdict::Accept),
+    ];
+    if state == State::Paused && !policy.ruled.is_empty() {
+        let ruled = Match::Ruled(policy.ruled.clone());
+        rules.push(Rule::new([ruled], Verdict::Direct));
+    }
+    rules.extend([
         Rule::new([Match::Answer, Match::NotTcp], Verdict::Direct),
         Rule::new([Match::Answer, Match::NotSyn], Verdict::Direct),
-    ];
+    ]);
     if !policy.listening.is_empty() {
         let ports = Match::SourcePorts(policy.listening.clone());
         rules.push(Rule::new([ports, Match::NotSyn], Verdict::Direct));

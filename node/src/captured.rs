@@ -5,7 +5,7 @@ use crate::entry::owner::{NoOwners, Owner, OwnerFuture, Owners, TooMany};
 use crate::node::Capture;
 use crate::steering::{Capturer, Fixed};
 use anyhow::{Context, Result};
-use masq_capture::helper::{Reply, Request};
+use masq_capture::helper::{Reply, Request, Subjects};
 use masq_capture::{FiveTuple, Owned, Protocol};
 use masq_platform_linux::{HelperClient, TunDevice};
 use masq_ui_protocol::message::CaptureState;
@@ -45,6 +45,7 @@ pub fn by_helper(client: HelperClient, device: TunDevice) -> Capture<TunDevice> 
         questions: RefCell::default(),
         watched: RefCell::new(None),
         state: Cell::new(CaptureState::Changing),
+        refused: RefCell::default(),
     });
     let starter = helper.clone();
     let watcher = helper.clone();
@@ -78,6 +79,8 @@ struct Helper {
     watched: RefCell<Option<Rc<AsyncFd<Descriptor>>>>,
     questions: RefCell<Questions>,
     state: Cell<CaptureState>,
+    /// What was refused last: what is asked for again and again is told once.
+    refused: RefCell<String>,
 }
 
 /// What flows ask the helper.
@@ -141,7 +144,9 @@ impl Helper {
                 Ok(Some(Reply::Active)) => self.state.set(CaptureState::On),
                 Ok(Some(Reply::Suspended)) => self.state.set(CaptureState::Paused),
                 Ok(Some(Reply::Done { refused, .. })) => {
-                    if let Some(error) = refused {
+                    if let Some(error) = refused
+                        && self.refused.replace(error.text.clone()) != error.text
+                    {
                         tracing::warn!(code = error.code.as_str(), "{}", error.text);
                     }
                 }
@@ -282,6 +287,11 @@ impl Capturer for Helper {
     fn set_local_network(&self, allowed: bool) -> bool {
         let id = self.number();
         self.send(&Request::LocalNetwork { id, allowed })
+    }
+
+    fn bypass(&self, subjects: Subjects) -> bool {
+        let id = self.number();
+        self.send(&Request::Bypass { id, subjects })
     }
 
     fn release(&self) {

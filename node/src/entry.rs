@@ -66,6 +66,8 @@ impl Way {
     }
 }
 
+type HearsRules = Box<dyn Fn(&Rules)>;
+
 pub struct Entry<L: Link, O: Outside> {
     services: Rc<Services<L, O>>,
     way: Cell<Way>,
@@ -77,6 +79,8 @@ pub struct Entry<L: Link, O: Outside> {
     exit_countries: RefCell<Rc<ExitCountries>>,
     owners: Rc<dyn owner::Owners>,
     rules: Rules,
+    /// Who hears of the rules in force.
+    hears_rules: RefCell<Option<HearsRules>>,
     next: Cell<u64>,
     live: Live,
     groups: groups::Groups,
@@ -131,6 +135,7 @@ impl<L: Link, O: Outside> Entry<L, O> {
             exit_countries: RefCell::new(Rc::new(parts.exit_countries)),
             owners: parts.owners,
             rules: parts.rules,
+            hears_rules: RefCell::new(None),
             next: Cell::new(1),
             live: Live::default(),
             groups: groups::Groups::default(),
@@ -205,11 +210,24 @@ impl<L: Link, O: Outside> Entry<L, O> {
         &self.rules
     }
 
+    /// Tells somebody the rules in force, now and whenever they change.
+    pub fn watch_rules(&self, hears: impl Fn(&Rules) + 'static) {
+        *self.hears_rules.borrow_mut() = Some(Box::new(hears));
+        self.tell_rules();
+    }
+
+    fn tell_rules(&self) {
+        if let Some(hears) = &*self.hears_rules.borrow() {
+            hears(&self.rules);
+        }
+    }
+
     /// Takes the rules as they are on disk now and ends the flows that they
     /// block; all others go on as they are. How many were ended, or each reason
     /// why the rules before stay.
     pub fn reload_rules(&self) -> Result<usize, String> {
         self.rules.reload()?;
+        self.tell_rules();
         let blocked = self.live.which(|flow| self.is_blocked(flow));
         let ended = blocked.into_iter();
         Ok(ended

@@ -2,6 +2,7 @@
 //! until it is told to end or can no longer do its work.
 
 use self::neighborhood::Needs;
+use self::passing::PassingBy;
 use crate::app::Apps;
 use crate::clock;
 use crate::database::{Change, Loaded, Store};
@@ -43,6 +44,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 mod names;
 mod neighborhood;
+mod passing;
 mod uis;
 
 /// How often what was learned of other Nodes is.
@@ -319,6 +321,9 @@ where
     let reporter = report_drops(apps.clone(), entry.clone());
     let packets = tun::run(capture.device, apps, |arrival| entry.arrive(arrival));
     (capture.activate)()?;
+    let passing = PassingBy::new(capture.capturer);
+    let follows = passing.clone();
+    entry.watch_rules(move |rules| follows.follow(rules));
     captures();
     let mut changes = mesh.changes();
     let needs_links = config.hops() > 0;
@@ -336,6 +341,7 @@ where
         reason = capture.lost => Err(anyhow!("The capture is lost: {reason}")),
         () = ready => Ok(()),
         () = reporter => Ok(()),
+        () = passing.keep() => Ok(()),
     }
 }
 

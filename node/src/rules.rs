@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+pub mod bypass;
 pub mod subject;
 
 /// What is done with a flow, and what said so.

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use masq_capture::helper::Subjects;
 use masq_ui_protocol::message::{
     AdmitRequest, AdmitResponse, CaptureRequest, CaptureResponse, CaptureState,
     LocalNetworkRequest, LocalNetworkResponse, PauseRequest, PauseResponse, ResumeRequest,
@@ -30,6 +31,8 @@ pub trait Capturer {
     fn resume(&self) -> bool;
     fn admit(&self, pid: u32) -> bool;
     fn set_local_network(&self, allowed: bool) -> bool;
+    /// These, and no others, are direct as a whole.
+    fn bypass(&self, subjects: Subjects) -> bool;
     /// The user wants the end of the capture.
     fn release(&self);
 }
@@ -56,6 +59,10 @@ impl Capturer for Fixed {
     }
 
     fn set_local_network(&self, _allowed: bool) -> bool {
+        false
+    }
+
+    fn bypass(&self, _subjects: Subjects) -> bool {
         false
     }
 
@@ -188,6 +195,10 @@ mod tests {
         }
 
         fn set_local_network(&self, _allowed: bool) -> bool {
+            true
+        }
+
+        fn bypass(&self, _subjects: Subjects) -> bool {
             true
         }
 

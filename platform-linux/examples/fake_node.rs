@@ -87,13 +87,18 @@ fn main() -> std::process::ExitCode {
                 let pid = pid.parse().expect("a number");
                 println!("{:?}", ask(&helper, &Request::Admit { id: 2, pid }));
             }
-            ["bypass", who] => {
+            ["bypass", subject] => {
                 let mut subjects = Subjects::default();
-                match who.parse() {
-                    Ok(user) => subjects.users.push(user),
-                    Err(_) if who.starts_with('/') => subjects.paths.push(who.into()),
-                    Err(_) if who != "none" => subjects.names.push(who.to_owned()),
-                    Err(_) => {}
+                if let Some(unit) = subject.strip_prefix("unit:") {
+                    subjects.units.push(unit.to_owned());
+                } else if let Some(group) = subject.strip_prefix("cgroup:") {
+                    subjects.cgroups.push(PathBuf::from(group));
+                } else if let Some(name) = subject.strip_prefix("name:") {
+                    subjects.names.push(name.to_owned());
+                } else if let Some(path) = subject.strip_prefix("path:") {
+                    subjects.paths.push(PathBuf::from(path));
+                } else {
+                    subjects.users.extend(subject.parse::<u32>());
                 }
                 println!("{:?}", ask(&helper, &Request::Bypass { id: 3, subjects }));
             }

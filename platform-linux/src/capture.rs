@@ -193,7 +193,7 @@ impl LinuxCapture {
         self.config.strict_reverse_path = machine::has_strict_reverse_path();
         self.enter(State::Starting)?;
         let steps = Plan::new(&self.config).activate;
-        let applied = self.apply_all(&steps).and_then(|()| self.tell_users());
+        let applied = self.apply_all(&steps).and_then(|()| self.tell_ruled());
         if let Err(error) = applied {
             self.release()?;
             return Err(error);
@@ -324,7 +324,7 @@ impl LinuxCapture {
             .filter(|step| matches!(step.action, Action::Nft { .. }))
             .collect();
         self.apply_all(&firewall)?;
-        self.tell_users()
+        self.tell_ruled()
     }
 
     /// Whose a flow is.

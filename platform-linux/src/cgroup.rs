@@ -104,6 +104,12 @@ impl Hierarchy {
         (depth > 0).then(|| groups.iter().find_map(below))?
     }
 
+    /// The kernel's number of a group: another one when it was made anew.
+    pub(crate) fn number(&self, group: &Path) -> io::Result<u64> {
+        let directory = self.open_directory(group)?;
+        Ok(nix::sys::stat::fstat(&directory)?.st_ino)
+    }
+
     /// Removes empty groups below `parent` whose helper is gone and whose
     /// journal is lost.
     pub fn sweep(&self, parent: &Path) {
@@ -126,13 +132,19 @@ impl Hierarchy {
 
     /// Has the kernel mark every socket that is made in the group from here on.
     pub fn mark_sockets(&self, group: &Path, mark: u32) -> Result<Mark, CaptureError> {
+        self.attach(group, &marking_program(mark))
+    }
+
+    /// Has the kernel run a program that marks for every socket that is made
+    /// in the group, the empty path being the root, and below.
+    pub(crate) fn attach(&self, group: &Path, program: &[u64]) -> Result<Mark, CaptureError> {
         let unavailable = |what: &str, error: io::Error| {
             CaptureError::new(FailureCode::MarkUnavailable, format!("{what}: {error}"))
         };
-        let program = sys::load_socket_program(&marking_program(mark), "masq_mark")
+        let program = sys::load_socket_program(program, "masq_mark")
             .map_err(|error| unavailable("load the marking program", error))?;
         let directory = self
-            .open_directory(group)
+            .open_directory(&Path::new(".").join(group))
             .map_err(|error| unavailable("open the group", error))?;
         let link = sys::attach_to_cgroup(&program, directory.as_fd())
             .map_err(|error| unavailable("attach the marking program", error))?;

@@ -9,7 +9,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use masq_capture::plan::DIRECT_USERS;
+use masq_capture::plan::RULED;
+use masq_capture::states::rules::ruled;
 use masq_capture::{CaptureError, FailureCode};
 
 use crate::command;
@@ -56,13 +57,12 @@ impl OwnedTable {
         }
     }
 
-    /// From here on these are the users of the set of those that are direct.
-    pub fn set_users(&mut self, name: &str, users: &[u32]) -> Result<(), CaptureError> {
-        let mut line = format!("flush set inet {name} {DIRECT_USERS}");
-        if !users.is_empty() {
-            let users: Vec<String> = users.iter().map(u32::to_string).collect();
-            let users = users.join(", ");
-            line += &format!("; add element inet {name} {DIRECT_USERS} {{ {users} }}");
+    /// From here on the subjects of these numbers are direct as a whole.
+    pub fn set_ruled(&mut self, name: &str, numbers: &[u16]) -> Result<(), CaptureError> {
+        let mut line = format!("flush set inet {name} {RULED}");
+        if !numbers.is_empty() {
+            let marks = ruled(numbers);
+            line += &format!("; add element inet {name} {RULED} {{ {marks} }}");
         }
         self.send(&line)?;
         self.wait_for(name)

@@ -28,6 +28,7 @@ mod kernel_news;
 pub mod launcher;
 pub mod leaks;
 pub mod lockdown;
+mod marking;
 mod netlink;
 pub mod owner;
 pub mod privileges;

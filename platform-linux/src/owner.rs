@@ -23,6 +23,7 @@ mod script;
 mod search;
 mod socket;
 
+pub use accounts::user_number;
 use describe::Descriptions;
 use forwarded::Forwarded;
 use recorder::{Maker, Recorder};

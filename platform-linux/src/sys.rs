@@ -35,6 +35,23 @@ pub(crate) fn own(descriptor: RawFd) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(descriptor) }
 }
 
+/// The kernel's number of the network namespace that a socket is in.
+pub(crate) fn network_cookie(socket: &impl AsRawFd) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut length = libc::socklen_t::try_from(size_of::<u64>()).map_err(io::Error::other)?;
+    // SAFETY: SO_NETNS_COOKIE writes eight bytes, as many as are lent.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(cookie)
+}
+
 /// Makes the interface behind an open /dev/net/tun. Each packet has a header
 /// before it that says how far its checksum is computed.
 pub(crate) fn create_tun(device: &OwnedFd, name: &str) -> io::Result<()> {

@@ -25,6 +25,7 @@ mod leaks;
 mod masq_run;
 mod names;
 mod original;
+mod passing;
 mod rejoin;
 mod rules;
 mod seamless;

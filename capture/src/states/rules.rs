@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::address::{Family, Network};
-use crate::plan::{MARK_DIRECT, MARK_MASK};
+use crate::plan::{MARK_DIRECT, MARK_MASK, ruled_mark};
 
 /// The rules that stand at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub enum Match {
     /// It leaves by any other interface.
     OutOther(String),
     Marked(u32),
+    /// By an app of one of these numbers.
+    Ruled(Vec<u16>),
     /// Of a connection that somebody else began.
     Answer,
     NotTcp,
@@ -170,6 +172,7 @@ fn words(condition: &Match) -> String {
         Match::Out(name) => format!("oifname \"{name}\""),
         Match::OutOther(name) => format!("oifname != \"{name}\""),
         Match::Marked(mark) => format!("meta mark & {MARK_MASK:#x} == {mark:#x}"),
+        Match::Ruled(numbers) => format!("meta mark {{ {} }}", ruled(numbers)),
         Match::Answer => "ct direction reply".to_owned(),
         Match::NotTcp => "meta l4proto != tcp".to_owned(),
         Match::NotSyn => "tcp flags & (syn | ack) != syn".to_owned(),
@@ -193,6 +196,13 @@ fn words(condition: &Match) -> String {
         Match::Dns => "meta l4proto { tcp, udp } th dport 53".to_owned(),
         Match::Published => "ct status dnat".to_owned(),
     }
+}
+
+/// The marks of ruled subjects, as elements of a set.
+pub fn ruled(numbers: &[u16]) -> String {
+    let marks = numbers.iter().map(|number| ruled_mark(*number));
+    let marks: Vec<String> = marks.map(|mark| format!("{mark:#x}")).collect();
+    marks.join(", ")
 }
 
 fn family_word(v4: bool) -> &'static str {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::ruled_mark;
 
 /// What a rule can see of a packet.
 #[derive(Clone, Debug)]
@@ -50,9 +51,10 @@ impl Packet {
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const TUN: &str = "masq0";
+/// The number of an app that is direct as a whole.
+const RULED: u16 = 7;
 
-fn sample(class: Class, state: State) -> Packet {
-    let knows = matches!(state, State::On | State::Reconnecting | State::Paused);
+fn sample(class: Class) -> Packet {
     match class {
         Class::Tcp4 => Packet::to("9.9.9.9", TCP),
         Class::Tcp6 => Packet::to("2620:fe::fe", TCP),
@@ -103,7 +105,7 @@ fn sample(class: Class, state: State) -> Packet {
             ..Packet::to("9.9.9.9", UDP)
         },
         Class::DirectApp => Packet {
-            mark: if knows { MARK_DIRECT } else { 0 },
+            mark: ruled_mark(RULED),
             ..Packet::to("9.9.9.9", TCP)
         },
     }
@@ -115,6 +117,10 @@ fn matches(packet: &Packet, condition: &Match) -> bool {
         Match::Out(name) => packet.out == name,
         Match::OutOther(name) => packet.out != name,
         Match::Marked(mark) => packet.mark == *mark,
+        Match::Ruled(numbers) => {
+            let mut marks = numbers.iter().map(|one| ruled_mark(*one));
+            marks.any(|mark| mark == packet.mark)
+        }
         Match::Answer => packet.answer,
         Match::NotTcp => packet.protocol != TCP,
         Match::NotSyn => packet.protocol == TCP && !packet.syn,
@@ -141,6 +147,9 @@ fn leaves_by(mut packet: Packet, state: State, policy: &Policy) -> Option<&'stat
     for &hook in hooks {
         // Between the first hook and the second, the routing rules of the plan.
         if hook != hooks[0] {
+            if state.captures() && packet.mark == ruled_mark(RULED) {
+                packet.mark = MARK_DIRECT;
+            }
             let v6 = packet.to.is_ipv6();
             let beside = LOCAL.iter().chain(&LINK).any(|one| one.contains(packet.to));
             if state.captures()
@@ -186,6 +195,7 @@ fn policies() -> impl Strategy<Value = Policy> {
         } else {
             OnFailure::Block
         },
+        ruled: vec![RULED, 8],
         ..Policy::new(TUN)
     })
 }
@@ -218,7 +228,7 @@ proptest! {
     fn the_rules_do_what_the_table_says(
         state in states(), policy in policies(), class in classes(),
     ) {
-        let went = leaves_by(sample(class, state), state, &policy);
+        let went = leaves_by(sample(class), state, &policy);
         match fate(state, &policy, class) {
             Fate::Captured => prop_assert_eq!(went, Some(TUN)),
             // In the TUN the Node refuses, as it carries no such protocol or
@@ -245,7 +255,7 @@ proptest! {
     ) {
         let free = Policy { lockdown: false, ..policy.clone() };
         let locked = Policy { lockdown: true, ..policy };
-        let leaves = |policy| leaves_by(sample(class, state), state, policy).is_some();
+        let leaves = |policy| leaves_by(sample(class), state, policy).is_some();
         prop_assert!(!leaves(&locked) || leaves(&free));
         prop_assert!(
             !fate(state, &locked, class).leaves_uncaptured()
@@ -268,7 +278,7 @@ proptest! {
     ) {
         let open = Policy { local_network: LocalNetwork::Allow, ..policy.clone() };
         let shut = Policy { local_network: LocalNetwork::Block, ..policy };
-        let leaves = |policy| leaves_by(sample(class, state), state, policy).is_some();
+        let leaves = |policy| leaves_by(sample(class), state, policy).is_some();
         prop_assert!(!leaves(&shut) || leaves(&open));
     }
 }

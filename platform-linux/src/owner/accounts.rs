@@ -30,6 +30,11 @@ struct Entry {
     more: String,
 }
 
+/// The number of this machine's user with this name.
+pub fn user_number(name: &str) -> Option<u32> {
+    Accounts::of(Path::new("/etc")).user_number(name)
+}
+
 impl Accounts {
     pub(super) fn of(folder: &Path) -> Accounts {
         Accounts {
@@ -40,6 +45,16 @@ impl Accounts {
 
     pub(super) fn user(&mut self, uid: u32) -> String {
         self.users.name(uid)
+    }
+
+    /// The number whose name this is. Of several names of one number only that
+    /// one counts which [`Accounts::user`] answers.
+    fn user_number(&mut self, name: &str) -> Option<u32> {
+        self.users.refresh();
+        let mut users = self.users.names.iter();
+        users
+            .find(|(_, entry)| entry.name == name)
+            .map(|(number, _)| *number)
     }
 
     pub(super) fn group(&mut self, gid: u32) -> Group {
@@ -119,6 +134,8 @@ mod tests {
         let mut accounts = Accounts::of(folder.path());
         assert_eq!(accounts.user(1000), "anna");
         assert_eq!(accounts.user(7), "");
+        assert_eq!(accounts.user_number("anna"), Some(1000));
+        assert_eq!(accounts.user_number("bert"), None);
         assert_eq!(accounts.group(10).name, "wheel");
         let names = |groups: Vec<Group>| {
             let names = groups.into_iter().map(|group| group.name);

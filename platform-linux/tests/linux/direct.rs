@@ -37,38 +37,6 @@ fn an_admitted_process_passes_by_the_tun() {
     shell.wait().unwrap();
 }
 
-#[test]
-fn a_user_ruled_direct_passes_by_the_tun() {
-    let Some(lab) = lab() else { return };
-    let mut node = lab.node(None);
-    node.active();
-    let _ = node.ask("packets");
-    let send = || {
-        sh("setpriv --reuid=65534 --clear-groups bash -c 'echo x > /dev/udp/9.9.9.9/443'");
-    };
-    send();
-    assert_eq!(node.ask("packets"), "packets 17:9.9.9.9:443");
-    assert_eq!(
-        node.ask("bypass 65534"),
-        "Some(Done { id: 3, refused: None })"
-    );
-    send();
-    assert_eq!(node.ask("packets"), "packets");
-    assert_eq!(seen(&lab), 1);
-    // A pause forgets nothing, and another list takes it back.
-    assert_eq!(node.ask("suspend"), "Some(Suspended)");
-    assert_eq!(node.ask("resume"), "Some(Active)");
-    send();
-    assert_eq!(seen(&lab), 1);
-    assert_eq!(
-        node.ask("bypass none"),
-        "Some(Done { id: 3, refused: None })"
-    );
-    send();
-    assert_eq!(seen(&lab), 0);
-    assert_eq!(node.ask("stop"), "stopped true");
-}
-
 /// A program of its own: a shell by another name.
 struct Tool {
     path: PathBuf,
@@ -125,7 +93,7 @@ fn a_program_ruled_direct_passes_by_the_tun_by_path_and_by_name() {
     let _ = node.ask("packets");
     let tool = Tool::new("masq-tool");
     let path = tool.path.to_string_lossy().into_owned();
-    for rule in [path.as_str(), "masq-tool"] {
+    for rule in [format!("path:{path}"), "name:masq-tool".to_owned()] {
         let mut earlier = tool.start(&format!("read x; {SEND}; read x; {SEND}"));
         assert_eq!(node.ask(&format!("bypass {rule}")), DONE);
         go(&mut earlier);
@@ -158,7 +126,7 @@ fn a_program_that_becomes_another_is_captured_from_its_first_packet_on() {
     let _ = node.ask("packets");
     let tool = Tool::new("masq-tool");
     let path = tool.path.to_string_lossy().into_owned();
-    assert_eq!(node.ask(&format!("bypass {path}")), DONE);
+    assert_eq!(node.ask(&format!("bypass path:{path}")), DONE);
     for _ in 0..20 {
         let mut shell = tool.start(&format!("sleep 0.1; {SEND}; exec bash -c '{SEND}'"));
         shell.wait().unwrap();

@@ -8,4 +8,5 @@ mod capture;
 mod confined;
 mod crash;
 mod direct;
+mod passing;
 mod support;

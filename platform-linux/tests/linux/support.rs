@@ -77,6 +77,19 @@ impl Lab {
         command
     }
 
+    /// Runs on a thread of the world.
+    pub(crate) fn inside_world<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let path = format!("/proc/{}/ns/net", self.world.id());
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                let network = std::fs::File::open(path).unwrap();
+                nix::sched::setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+                work()
+            });
+            inside.join().unwrap()
+        })
+    }
+
     pub(crate) fn guest(&self) -> Guest {
         let guest = namespace();
         let inside = format!("nsenter --net=/proc/{}/ns/net", guest.id());

@@ -16,7 +16,7 @@ const CONTAINER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456
 fn machine(lab: &mut Lab) -> Machine {
     let machine = Machine::new(lab, &[]);
     machine.write("");
-    let file = machine.rules.to_string_lossy().into_owned();
+    let file = machine.rules_file();
     let control = &machine.control;
     control
         .set_up("zero-hop", &["--rules-file", &file])
