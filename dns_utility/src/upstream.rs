@@ -20,7 +20,12 @@ pub struct Texts {
 /// Whom the system asks in the end, in order and each once; never one of `ours`.
 pub fn servers(texts: &Texts, ours: &[IpAddr]) -> Vec<IpAddr> {
     let mut found = Vec::new();
-    for server in resolv_conf::servers(&texts.system) {
+    let mut named = resolv_conf::servers(&texts.system);
+    if named.iter().all(|server| ours.contains(server)) {
+        // Led to us already when we started.
+        named = resolv_conf::servers_before(&texts.system);
+    }
+    for server in named {
         if ours.contains(&server) {
             continue;
         }
@@ -70,6 +75,12 @@ mod tests {
             ("nameserver 127.0.0.1\n", true, None, "127.0.0.1"),
             ("nameserver ::1\n", true, None, "::1"),
             ("nameserver 127.65.83.81\n", true, None, ""),
+            (
+                "# before dns_utility: nameserver 10.0.0.1\n#nameserver 10.0.0.2\nnameserver 127.65.83.81\n",
+                true,
+                None,
+                "10.0.0.1",
+            ),
             (
                 "nameserver 127.65.83.81\nnameserver 10.0.0.1\n",
                 true,

@@ -14,6 +14,7 @@ mod crashes;
 mod machine;
 mod managers;
 mod meanwhile;
+mod node;
 mod restarts;
 mod rounds;
 mod sandbox;
