@@ -238,7 +238,7 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     ));
     let (client, server) = dhcp(family);
     rules.push(format!(
-        "ipproto udp sport {client} dport {server} goto {end}"
+        "ipproto {UDP} sport {client} dport {server} goto {end}"
     ));
     for network in of_family(&config.excluded, family) {
         rules.push(format!("to {network} goto {end}"));
@@ -260,12 +260,17 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     }
 }
 
+/// Protocols by number: `ip` finds their names in /etc/protocols, which not
+/// every system has.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
 /// The rules that lead into the TUN.
 fn capture(family: Family) -> Step {
     let end = PRIORITY + PRIORITY_SPAN - 1;
     let first = PRIORITY + PRIORITY_SPAN / 2;
     let mut rules = Rules::starting(first);
-    for protocol in ["udp", "tcp"] {
+    for protocol in [UDP, TCP] {
         rules.push(format!("ipproto {protocol} dport 53 lookup {TABLE}"));
     }
     for network in of_family(&LOCAL, family) {
