@@ -145,6 +145,10 @@ pub const LOCAL: [Network; 6] = [
     Network::v6(0xfe80, 10),
 ];
 
+/// Shared by providers and by Tailscale's networks (RFC 6598): local only where
+/// a tunnel says so.
+pub const SHARED: [Network; 1] = [Network::v4([100, 64, 0, 0], 10)];
+
 /// Multicast and broadcast: never captured, they end on the local link.
 pub const LINK: [Network; 3] = [
     Network::v4([224, 0, 0, 0], 4),

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod beside;
 pub mod device;
 pub mod failure;
 pub mod flow;

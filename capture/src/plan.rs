@@ -11,9 +11,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use crate::address::{Family, LINK, LOCAL, Network};
+use crate::beside::{TunnelMark, Tunnels};
 use crate::failure::{CaptureError, FailureCode};
 use crate::journal::Inverse;
-use crate::states::rules::direct;
+use crate::states::rules::{direct, tunnel};
 use crate::states::{LocalNetwork, OnFailure, Policy, State, rule_set};
 
 /// Address of the TUN: host-local by RFC 7335, so on no wire and in no pool.
@@ -45,8 +46,9 @@ pub fn ruled_mark(number: u16) -> u32 {
     MARK_RULED | u32::from(number.min(RULED_NUMBERS))
 }
 
-/// First priority of our routing rules; they span [`PRIORITY_SPAN`].
-pub const PRIORITY: u32 = 9000;
+/// First priority of our routing rules; they span [`PRIORITY_SPAN`]. Where others
+/// have a lower one, ours go below it ([`crate::beside`]).
+pub const PRIORITY: u32 = 5000;
 pub const PRIORITY_SPAN: u32 = 200;
 pub const TABLE: u32 = 0x6d71;
 
@@ -68,6 +70,13 @@ pub struct PlanConfig {
     pub lockdown: bool,
     /// Numbers of the subjects that are direct as a whole.
     pub ruled: Vec<u16>,
+    /// Tunnels of others.
+    pub tunnels: Tunnels,
+    /// Where the routing rules begin.
+    pub priority: u32,
+    /// Rules move by being added elsewhere before they are removed: the steps of
+    /// both have names of their own in the journal.
+    pub moved: bool,
 }
 
 impl PlanConfig {
@@ -94,6 +103,9 @@ impl PlanConfig {
             local_network: LocalNetwork::Allow,
             lockdown: false,
             ruled: Vec::new(),
+            tunnels: Tunnels::default(),
+            priority: PRIORITY,
+            moved: false,
         })
     }
 
@@ -112,7 +124,14 @@ impl PlanConfig {
             excluded: self.excluded.clone(),
             listening: self.listening.clone(),
             ruled: self.ruled.clone(),
+            tunnels: self.tunnels.clone(),
         }
+    }
+
+    /// Whether a step of these rules has this name, and not of those elsewhere.
+    pub fn names_rules(&self, step: &str) -> bool {
+        let rules = step.starts_with("exceptions-") || step.starts_with("capture-");
+        rules && step.ends_with(MOVED) == self.moved
     }
 
     fn families(&self) -> &'static [Family] {
@@ -172,7 +191,7 @@ impl Plan {
         }
         activate.push(firewall(config));
         for &family in config.families() {
-            activate.push(capture(family));
+            activate.push(capture(config, family));
         }
         Plan { prepare, activate }
     }
@@ -222,8 +241,8 @@ fn reverse_path() -> Step {
 /// The rules that keep traffic out of the TUN; `goto` leaves marked packets
 /// to the machine's other rules.
 fn exceptions(config: &PlanConfig, family: Family) -> Step {
-    let end = PRIORITY + PRIORITY_SPAN - 1;
-    let mut rules = Rules::starting(PRIORITY);
+    let end = config.priority + PRIORITY_SPAN - 1;
+    let mut rules = Rules::starting(config.priority);
     rules.push(format!("iif {} goto {end}", config.tun));
     // An app that is direct may have been told a fake address by a resolver
     // that is not.
@@ -232,6 +251,11 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     }
     for mark in [MARK_DIRECT, MARK_RULED] {
         rules.push(format!("fwmark {mark:#x}/{MARK_MASK:#x} goto {end}"));
+    }
+    for mark in &config.tunnels.marks {
+        let TunnelMark { value, mask, .. } = mark;
+        let protocol = if mark.udp_only { " ipproto 17" } else { "" };
+        rules.push(format!("fwmark {value:#x}/{mask:#x}{protocol} goto {end}"));
     }
     rules.push(format!(
         "fwmark {MARK_CAPTURE:#x}/{MARK_MASK:#x} lookup {TABLE}"
@@ -249,11 +273,13 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
         family,
         priority: end,
     }];
-    inverses.extend(inverse_rules(family, PRIORITY..rules.next));
+    inverses.extend(inverse_rules(family, config.priority..rules.next));
     Step {
-        name: match family {
-            Family::V4 => "exceptions-v4",
-            Family::V6 => "exceptions-v6",
+        name: match (family, config.moved) {
+            (Family::V4, false) => "exceptions-v4",
+            (Family::V6, false) => "exceptions-v6",
+            (Family::V4, true) => "exceptions-v4-moved",
+            (Family::V6, true) => "exceptions-v6-moved",
         },
         action: Action::Ip { family, lines },
         inverses,
@@ -266,24 +292,37 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// The rules that lead into the TUN.
-fn capture(family: Family) -> Step {
-    let end = PRIORITY + PRIORITY_SPAN - 1;
-    let first = PRIORITY + PRIORITY_SPAN / 2;
+fn capture(config: &PlanConfig, family: Family) -> Step {
+    let end = config.priority + PRIORITY_SPAN - 1;
+    let first = config.priority + PRIORITY_SPAN / 2;
     let mut rules = Rules::starting(first);
     for protocol in [UDP, TCP] {
         rules.push(format!("ipproto {protocol} dport 53 lookup {TABLE}"));
     }
+    // A tunnel's own table is asked before, as its program has it.
+    for table in &config.tunnels.tables {
+        let nearby = of_family(config.tunnels.nearby(), family);
+        for network in nearby.chain(of_family(&LOCAL, family)) {
+            rules.push(format!(
+                "to {network} lookup {table} suppress_prefixlength 1"
+            ));
+        }
+    }
+    // One bit is no route of a local network either, but half of all addresses;
+    // and so wg-quick, which removes its rules by what they say, leaves ours.
     for network in of_family(&LOCAL, family) {
-        rules.push(format!("to {network} lookup main suppress_prefixlength 0"));
+        rules.push(format!("to {network} lookup main suppress_prefixlength 1"));
     }
     for network in of_family(&LINK, family) {
         rules.push(format!("to {network} goto {end}"));
     }
     rules.push(format!("lookup {TABLE}"));
     Step {
-        name: match family {
-            Family::V4 => "capture-v4",
-            Family::V6 => "capture-v6",
+        name: match (family, config.moved) {
+            (Family::V4, false) => "capture-v4",
+            (Family::V6, false) => "capture-v6",
+            (Family::V4, true) => "capture-v4-moved",
+            (Family::V6, true) => "capture-v6-moved",
         },
         inverses: inverse_rules(family, first..rules.next).collect(),
         action: Action::Ip {
@@ -292,6 +331,9 @@ fn capture(family: Family) -> Step {
         },
     }
 }
+
+/// The end of the names of steps that were done elsewhere.
+const MOVED: &str = "-moved";
 
 struct Rules {
     next: u32,
@@ -349,9 +391,17 @@ fn firewall(config: &PlanConfig) -> Step {
             .chain(of_family(&LINK, family))
             .map(|n| n.to_string())
             .collect();
-        list.extend(of_family(&config.excluded, family).map(|network| network.to_string()));
+        let more = config.tunnels.nearby().iter().chain(&config.excluded);
+        let more: Vec<Network> = more.copied().collect();
+        list.extend(of_family(&more, family).map(|network| network.to_string()));
         list.join(", ")
     };
+    let tunnels: String = config
+        .tunnels
+        .marks
+        .iter()
+        .map(|mark| format!("{} accept; ", tunnel(*mark)))
+        .collect();
     let policy = config.policy();
     let refusing = if policy.fails_closed() {
         String::new()
@@ -366,6 +416,7 @@ fn firewall(config: &PlanConfig) -> Step {
          oifname \"lo\" accept; \
          meta mark @{RULED} {direct} accept; \
          oifname \"{tun}\" accept; \
+         {tunnels}\
          udp sport 68 udp dport 67 accept; udp sport 546 udp dport 547 accept; \
          icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept; \
          meta l4proto {{ tcp, udp }} th dport 53 {divert} accept; \

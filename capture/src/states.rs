@@ -7,6 +7,7 @@
 //! Pure: applying is the platform's.
 
 use crate::address::{Family, LINK, LOCAL, Network};
+use crate::beside::Tunnels;
 use crate::plan::{MARK_CAPTURE, MARK_DIRECT, TUN_IPV4, TUN_IPV6};
 
 pub mod rules;
@@ -107,6 +108,8 @@ pub struct Policy {
     pub listening: Vec<u16>,
     /// Numbers of the subjects that rules make direct as a whole.
     pub ruled: Vec<u16>,
+    /// Tunnels of others, as long as somebody looks after them.
+    pub tunnels: Tunnels,
 }
 
 impl Policy {
@@ -120,6 +123,7 @@ impl Policy {
             excluded: Vec::new(),
             listening: Vec::new(),
             ruled: Vec::new(),
+            tunnels: Tunnels::default(),
         }
     }
 
@@ -178,14 +182,14 @@ fn closed(state: State, policy: &Policy) -> Vec<Chain> {
         inbound(policy),
         forwarded(policy),
         answers(state, policy),
-        output(policy),
+        output(state, policy),
         forward(policy),
         leaving(policy),
     ]
 }
 
-/// Marks what comes in, for a strict reverse path filter, and refuses forged
-/// connections to the TUN's address, whose answers would leave directly.
+/// Refuses forged connections to the TUN's address, whose answers would leave
+/// directly.
 fn inbound(policy: &Policy) -> Chain {
     Chain {
         hook: Hook::Inbound,
@@ -193,17 +197,19 @@ fn inbound(policy: &Policy) -> Chain {
             Rule::new([Match::In(inside(policy))], Verdict::Accept),
             Rule::new([Match::To(TUN_IPV4.into())], Verdict::Drop),
             Rule::new([Match::To(TUN_IPV6.into())], Verdict::Drop),
-            Rule::new([Match::ToThisMachine], Verdict::Direct),
         ],
     }
 }
 
-/// Answers of containers to those who connected from outside.
+/// Answers of containers to those who connected from outside; and what comes in
+/// is marked, for a strict reverse path filter. Behind others that mark what
+/// comes in, as wg-quick does.
 fn forwarded(policy: &Policy) -> Chain {
     Chain {
         hook: Hook::Forwarded,
         rules: vec![
             Rule::new([Match::In(inside(policy))], Verdict::Accept),
+            Rule::new([Match::ToThisMachine], Verdict::Direct),
             Rule::new([Match::Answer], Verdict::Direct),
         ],
     }
@@ -235,10 +241,20 @@ fn answers(state: State, policy: &Policy) -> Chain {
     }
 }
 
-fn output(policy: &Policy) -> Chain {
+fn output(state: State, policy: &Policy) -> Chain {
     let mut rules = vec![
         Rule::new([Match::Out("lo".to_owned())], Verdict::Accept),
         Rule::new([Match::Marked(MARK_DIRECT)], Verdict::Accept),
+    ];
+    // One of user space keeps to the interface and the address of its first
+    // packets, which had no mark yet, until it is told that they do not work:
+    // in the TUN it would go through the mesh, and the mesh through it.
+    let marks = policy.tunnels.marks.iter();
+    rules.extend(marks.map(|mark| {
+        let into = Match::Out(policy.tun.clone());
+        Rule::new([into, Match::Tunnel(*mark)], Verdict::Refuse)
+    }));
+    rules.extend([
         Rule::new([Match::Out(policy.tun.clone())], Verdict::Accept),
         // Diverted within this hook, which still names the interface from
         // before: where it leaves is seen in the last chain.
@@ -246,8 +262,13 @@ fn output(policy: &Policy) -> Chain {
         Rule::new([Match::Dhcp(Family::V4)], Verdict::Accept),
         Rule::new([Match::Dhcp(Family::V6)], Verdict::Accept),
         Rule::new([Match::NeighborDiscovery], Verdict::Accept),
-        Rule::new([Match::Dns], Verdict::Refuse),
-    ];
+    ]);
+    // When off, nobody follows what others do.
+    if state != State::Off {
+        let marks = policy.tunnels.marks.iter();
+        rules.extend(marks.map(|mark| Rule::new([Match::Tunnel(*mark)], Verdict::Accept)));
+    }
+    rules.push(Rule::new([Match::Dns], Verdict::Refuse));
     rules.extend(beside(policy));
     rules.push(Rule::new([], Verdict::Refuse));
     Chain {
@@ -291,6 +312,7 @@ fn beside(policy: &Policy) -> impl Iterator<Item = Rule> {
     let mut networks = policy.excluded.clone();
     if policy.local_network == LocalNetwork::Allow {
         networks.extend(LOCAL);
+        networks.extend(policy.tunnels.nearby());
         networks.extend(LINK);
     }
     Family::BOTH.into_iter().filter_map(move |family| {

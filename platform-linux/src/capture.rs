@@ -8,7 +8,6 @@
 //! table that refuses, rules that then point to an empty table, an empty
 //! control group and, with a strict reverse path filter, `src_valid_mark`.
 
-use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
@@ -18,6 +17,7 @@ use masq_capture::plan::{self, Action, Plan, PlanConfig, Step};
 use masq_capture::states::{self, GUARD_TABLE, LocalNetwork, State};
 use masq_capture::{CaptureError, FailureCode, Family, FiveTuple, Owned};
 
+mod beside;
 mod direct;
 pub(crate) mod fault;
 mod guard_table;
@@ -192,6 +192,7 @@ impl LinuxCapture {
         }
         self.config.strict_reverse_path = machine::has_strict_reverse_path();
         self.enter(State::Starting)?;
+        self.settle_beside_others()?;
         let steps = Plan::new(&self.config).activate;
         let applied = self.apply_all(&steps).and_then(|()| self.tell_ruled());
         if let Err(error) = applied {
@@ -305,6 +306,7 @@ impl LinuxCapture {
         if !concern || self.state != State::On {
             return Ok(());
         }
+        self.follow_others()?;
         let count = routing::restore(&self.config, &self.runner)?;
         if count > 0 {
             tracing::warn!(
@@ -496,12 +498,6 @@ fn check_vacant(runner: &dyn CommandRunner, config: &PlanConfig) -> Result<(), C
         &[Family::V4]
     };
     for &family in families {
-        let taken: HashSet<u32> = machine::rule_priorities(runner, family)?;
-        let ours = plan::PRIORITY..plan::PRIORITY + plan::PRIORITY_SPAN;
-        if let Some(priority) = taken.into_iter().find(|priority| ours.contains(priority)) {
-            let text = format!("a routing rule of another program has priority {priority}");
-            return Err(CaptureError::new(FailureCode::Busy, text));
-        }
         if !machine::table_is_empty(runner, family, plan::TABLE) {
             let text = format!("routing table {} of another program is in use", plan::TABLE);
             return Err(CaptureError::new(FailureCode::Busy, text));

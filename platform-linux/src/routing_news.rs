@@ -1,4 +1,4 @@
-//! Hears that somebody took a rule or a route out of the machine's routing.
+//! Hears that somebody changed the machine's rules of routing, or took a route away.
 //!
 //! systemd-networkd does so at its start, with all that it has not made
 //! itself. What it was is not looked at closely: whoever hears of it compares.
@@ -17,6 +17,7 @@ pub(crate) struct RoutingNews(KernelNews);
 /// Rules and routes of IPv4, routes and rules of IPv6.
 const GROUPS: [u32; 4] = [7, 8, 11, 19];
 const DELETED_ROUTE: u16 = 25;
+const NEW_RULE: u16 = 32;
 const DELETED_RULE: u16 = 33;
 const HEADER: usize = 16;
 /// `rtm_table` behind the header: 252 stands for a number that needs more than a byte.
@@ -29,9 +30,9 @@ impl RoutingNews {
         Ok(RoutingNews(news))
     }
 
-    /// Takes all news; whether something of ours may be gone.
+    /// Takes all news; whether something of ours may be gone or come second.
     pub(crate) fn concern(&self) -> bool {
-        self.0.take(takes_away)
+        self.0.take(concerns)
     }
 }
 
@@ -42,14 +43,14 @@ impl AsFd for RoutingNews {
 }
 
 /// Routes of usual tables come and go with interfaces, and are not ours.
-fn takes_away(mut rest: &[u8]) -> bool {
+fn concerns(mut rest: &[u8]) -> bool {
     while let Some(header) = rest.first_chunk::<HEADER>() {
         let length = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let Some(message) = rest.get(..length.max(HEADER)) else {
             return true;
         };
         match u16::from_ne_bytes([header[4], header[5]]) {
-            DELETED_RULE => return true,
+            NEW_RULE | DELETED_RULE => return true,
             DELETED_ROUTE if message.get(TABLE) == Some(&LARGE) => return true,
             _ => {}
         }
@@ -74,15 +75,16 @@ mod tests {
 
     #[test]
     fn only_what_can_be_ours_is_of_concern() {
-        let added_rule = message(32, 252);
+        let added_route = message(24, LARGE);
         let common_route = message(DELETED_ROUTE, 254);
-        assert!(!takes_away(&[]));
-        assert!(!takes_away(&[added_rule.clone(), common_route].concat()));
-        assert!(takes_away(
-            &[added_rule, message(DELETED_RULE, 252)].concat()
+        assert!(!concerns(&[]));
+        assert!(!concerns(&[added_route.clone(), common_route].concat()));
+        assert!(concerns(
+            &[added_route, message(DELETED_RULE, 252)].concat()
         ));
-        assert!(takes_away(&message(DELETED_ROUTE, LARGE)));
+        assert!(concerns(&message(DELETED_ROUTE, LARGE)));
+        assert!(concerns(&message(NEW_RULE, 252)));
         // A piece of a message tells nothing; then it is better to look.
-        assert!(takes_away(&message(DELETED_RULE, 252)[..20]));
+        assert!(concerns(&message(DELETED_RULE, 252)[..20]));
     }
 }

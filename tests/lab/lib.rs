@@ -32,6 +32,7 @@ pub mod origin;
 pub mod process;
 pub mod require;
 pub mod swarm;
+pub mod tunnels;
 pub mod wait;
 pub mod wire;
 

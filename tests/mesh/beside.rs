@@ -12,6 +12,7 @@ mod containers;
 mod interfaces;
 mod rules;
 mod sleep;
+mod tunnels;
 
 /// The interface of a capture.
 pub(crate) const TUN: &str = "masq0";

@@ -106,14 +106,14 @@ fn state(host: &Host) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The capture's own routing rules have the priorities 9000 to 9199.
+/// The capture's own routing rules have the priorities 5000 to 5199.
 fn without_our_rules(state: &str) -> String {
     let ours = |line: &&str| {
         let priority = line
             .split(':')
             .next()
             .and_then(|word| word.parse::<u32>().ok());
-        !priority.is_some_and(|priority| (9000..9200).contains(&priority))
+        !priority.is_some_and(|priority| (5000..5200).contains(&priority))
     };
     state
         .lines()

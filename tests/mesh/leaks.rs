@@ -3,7 +3,8 @@
 use std::process::Output;
 use std::time::Duration;
 
-use masq_lab::{Host, Lab, Mesh, namespace, process, require, wait};
+use masq_lab::mesh::Site;
+use masq_lab::{Control, Host, Lab, Mesh, namespace, process, require, wait};
 
 use crate::support::{LIMIT, mesh};
 
@@ -79,9 +80,13 @@ fn selftest(host: &Host, arguments: &[&str]) -> Output {
 }
 
 fn test(mesh: &Mesh) -> Tested {
-    let before = witnessed(&mesh.lab);
-    let output = selftest(mesh.app(), &["--json"]);
-    let after = witnessed(&mesh.lab);
+    test_on(&mesh.lab, mesh.app())
+}
+
+fn test_on(lab: &Lab, host: &Host) -> Tested {
+    let before = witnessed(lab);
+    let output = selftest(host, &["--json"]);
+    let after = witnessed(lab);
     Tested {
         status: output.status.code(),
         report: serde_json::from_slice(&output.stdout)
@@ -160,6 +165,62 @@ fn nothing_leaks_on_without_a_mesh_and_after_a_kill_and_off_is_seen_to_be_off() 
     assert!(off.leaked >= 10, "{} {:#}", off.leaked, off.report);
     let seen = off.verdicts();
     assert!(seen.iter().all(|verdict| *verdict == "ok"), "{seen:?}");
+}
+
+/// The same packets are seen in the states that let them go, so they would have been in the others.
+#[test]
+fn a_pause_lets_go_and_lockdown_refuses_when_paused_and_when_off() {
+    if !require::laboratory() {
+        return;
+    }
+    let mut lab = Lab::new().unwrap();
+    let _site = Site::start(&mut lab).unwrap();
+    let host = lab.host("user").unwrap();
+    witness(&lab, &host);
+    let control = Control::start(&host).unwrap();
+    control.set_up("zero-hop", &[]).unwrap();
+    let journal = host.folder().unwrap().join("journal");
+    let journal = journal.to_string_lossy().into_owned();
+    let lockdown = |word: &str| {
+        let arguments = ["lockdown", word, "--journal-directory", &journal];
+        control.say(&arguments).unwrap()
+    };
+    let is = |tested: &Tested, state: &str, locked: bool, expected: &str| {
+        let report = &tested.report;
+        assert_eq!(report["state"], state, "{report:#}");
+        assert_eq!(report["lockdown"], locked, "{report:#}");
+        assert_eq!(tested.status, Some(0), "{report:#}");
+        assert!(tested.control >= 4, "{report:#}");
+        for sent in [
+            "TCP, IPv4, port 443",
+            "UDP, IPv6, port 9",
+            "GRE, own headers",
+        ] {
+            assert_eq!(tested.line(sent)["expected"], expected, "{report:#}");
+        }
+        let multicast = tested.line("multicast");
+        assert_eq!(multicast["expected"], "let through", "{report:#}");
+    };
+    control.say(&["start"]).unwrap();
+    control.say(&["pause"]).unwrap();
+    let paused = test_on(&lab, &host);
+    is(&paused, "paused", false, "direct");
+    assert!(paused.leaked >= 10, "{:#}", paused.report);
+    control.say(&["resume"]).unwrap();
+
+    lockdown("on");
+    control.say(&["pause"]).unwrap();
+    let locked = test_on(&lab, &host);
+    is(&locked, "paused", true, "refused");
+    assert_eq!(locked.leaked, 0, "{:#}", locked.report);
+    control.say(&["shutdown"]).unwrap();
+    let off = test_on(&lab, &host);
+    is(&off, "off", true, "refused");
+    assert_eq!(off.leaked, 0, "{:#}", off.report);
+    lockdown("off");
+    let open = test_on(&lab, &host);
+    is(&open, "off", false, "direct");
+    assert!(open.leaked >= 10, "{:#}", open.report);
 }
 
 /// Somebody leads one kind of traffic past the capture: each witness must say so.

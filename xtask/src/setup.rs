@@ -98,7 +98,12 @@ pub(crate) fn ensure(need: Need) -> Result<()> {
             say("setup: no apt-get here, so the tests of the resolver's managers will be skipped");
             Ok(())
         }
-        Need::Laboratory => open_tun(),
+        Need::Laboratory => {
+            if unpacked::is_possible() {
+                unpacked::tunnels()?;
+            }
+            open_tun()
+        }
     }
 }
 

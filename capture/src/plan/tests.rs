@@ -32,7 +32,7 @@ fn the_plan_of_a_plain_machine() {
 }
 
 #[test]
-fn the_plan_of_a_server_without_ipv6() {
+fn the_plan_of_a_server_without_ipv6_beside_tunnels() {
     let mut config = PlanConfig::new("masq0").unwrap();
     config.ipv6 = false;
     config.listening = vec![22, 443];
@@ -42,6 +42,14 @@ fn the_plan_of_a_server_without_ipv6() {
         "fd01::/64".parse().unwrap(),
     ];
     config.captured = vec!["198.18.0.0/15".parse().unwrap()];
+    let mut others = crate::beside::Others::default();
+    others.read(
+        "5210:\tfrom all fwmark 0x80000/0xff0000 lookup main\n5270:\tfrom all lookup 52\n\
+         32765:\tnot from all fwmark 0xca6c lookup 51820\n",
+        None,
+    );
+    config.tunnels = others.tunnels;
+    (config.priority, config.moved) = (4798, true);
     config.on_failure = OnFailure::Direct;
     check("server", &Plan::new(&config));
 }

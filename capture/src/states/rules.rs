@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::address::{Family, Network};
+use crate::beside::TunnelMark;
 use crate::plan::{MARK_DIRECT, MARK_MASK, ruled_mark};
 
 /// The rules that stand at a time.
@@ -65,6 +66,8 @@ pub enum Match {
     Marked(u32),
     /// By an app of one of these numbers.
     Ruled(Vec<u16>),
+    /// Of a tunnel beside us.
+    Tunnel(TunnelMark),
     /// Of a connection that somebody else began.
     Answer,
     NotTcp,
@@ -129,7 +132,10 @@ pub(crate) fn direct() -> String {
 fn chain(chain: &Chain) -> String {
     let (name, hook) = match chain.hook {
         Hook::Inbound => ("inbound", "type filter hook prerouting priority -310"),
-        Hook::Forwarded => ("forwarded", "type filter hook prerouting priority mangle"),
+        Hook::Forwarded => (
+            "forwarded",
+            "type filter hook prerouting priority mangle + 1",
+        ),
         Hook::Answers => ("answers", "type route hook output priority mangle - 1"),
         Hook::Output => ("outgoing", "type filter hook output priority filter"),
         Hook::Forward => ("passing", "type filter hook forward priority filter"),
@@ -173,6 +179,7 @@ fn words(condition: &Match) -> String {
         Match::OutOther(name) => format!("oifname != \"{name}\""),
         Match::Marked(mark) => format!("meta mark & {MARK_MASK:#x} == {mark:#x}"),
         Match::Ruled(numbers) => format!("meta mark {{ {} }}", ruled(numbers)),
+        Match::Tunnel(mark) => tunnel(*mark),
         Match::Answer => "ct direction reply".to_owned(),
         Match::NotTcp => "meta l4proto != tcp".to_owned(),
         Match::NotSyn => "tcp flags & (syn | ack) != syn".to_owned(),
@@ -203,6 +210,17 @@ pub fn ruled(numbers: &[u16]) -> String {
     let marks = numbers.iter().map(|number| ruled_mark(*number));
     let marks: Vec<String> = marks.map(|mark| format!("{mark:#x}")).collect();
     marks.join(", ")
+}
+
+/// The packets of a tunnel itself.
+pub(crate) fn tunnel(mark: TunnelMark) -> String {
+    let TunnelMark { value, mask, .. } = mark;
+    let protocol = if mark.udp_only {
+        " meta l4proto udp"
+    } else {
+        ""
+    };
+    format!("meta mark & {mask:#x} == {value:#x}{protocol}")
 }
 
 fn family_word(v4: bool) -> &'static str {

@@ -33,10 +33,12 @@ pub enum Class {
     Own,
     /// Apps that are ruled direct as a whole.
     DirectApp,
+    /// The packets that another program's tunnel consists of.
+    Tunnel,
 }
 
 impl Class {
-    pub const ALL: [Class; 18] = [
+    pub const ALL: [Class; 19] = [
         Class::Tcp4,
         Class::Tcp6,
         Class::Udp4,
@@ -55,6 +57,7 @@ impl Class {
         Class::PublishedAnswer,
         Class::Loopback,
         Class::Own,
+        Class::Tunnel,
     ];
 
     /// As the documentation calls it.
@@ -78,6 +81,7 @@ impl Class {
             Class::Loopback => "loopback",
             Class::Own => "the Node's own connections",
             Class::DirectApp => "apps ruled direct as a whole",
+            Class::Tunnel => "the packets of another program's tunnel",
         }
     }
 
@@ -217,6 +221,8 @@ fn row(class: Class) -> [Fate; 8] {
         Class::Dhcp | Class::NeighborDiscovery | Class::Loopback => [T; 8],
         Class::Answer | Class::PublishedAnswer => [T; 8],
         Class::Own => [T; 8],
+        // Whoever follows which tunnels there are does not run when off.
+        Class::Tunnel => [T, T, T, T, T, T, R, T],
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::beside::Others;
 use crate::plan::ruled_mark;
 
 /// What a rule can see of a packet.
@@ -104,6 +105,11 @@ fn sample(class: Class) -> Packet {
             mark: MARK_DIRECT,
             ..Packet::to("9.9.9.9", UDP)
         },
+        Class::Tunnel => Packet {
+            mark: 0xca6c,
+            port: 51820,
+            ..Packet::to("9.9.9.9", UDP)
+        },
         Class::DirectApp => Packet {
             mark: ruled_mark(RULED),
             ..Packet::to("9.9.9.9", TCP)
@@ -117,6 +123,9 @@ fn matches(packet: &Packet, condition: &Match) -> bool {
         Match::Out(name) => packet.out == name,
         Match::OutOther(name) => packet.out != name,
         Match::Marked(mark) => packet.mark == *mark,
+        Match::Tunnel(mark) => {
+            packet.mark & mark.mask == mark.value && (packet.protocol == UDP || !mark.udp_only)
+        }
         Match::Ruled(numbers) => {
             let mut marks = numbers.iter().map(|one| ruled_mark(*one));
             marks.any(|mark| mark == packet.mark)
@@ -154,6 +163,7 @@ fn leaves_by(mut packet: Packet, state: State, policy: &Policy) -> Option<&'stat
             let beside = LOCAL.iter().chain(&LINK).any(|one| one.contains(packet.to));
             if state.captures()
                 && packet.mark != MARK_DIRECT
+                && packet.mark != 0xca6c
                 && packet.out != "lo"
                 && (packet.port == 53 || !beside)
                 && (policy.ipv6 || !v6)
@@ -196,8 +206,15 @@ fn policies() -> impl Strategy<Value = Policy> {
             OnFailure::Block
         },
         ruled: vec![RULED, 8],
+        tunnels: tunnels(),
         ..Policy::new(TUN)
     })
+}
+
+fn tunnels() -> Tunnels {
+    let mut others = Others::default();
+    others.read("9:\tnot from all fwmark 0xca6c lookup 51820\n", None);
+    others.tunnels
 }
 
 fn states() -> impl Strategy<Value = State> {
@@ -209,7 +226,8 @@ fn classes() -> impl Strategy<Value = Class> {
 }
 
 /// What may leave between start and stop without being carried.
-const EXCEPTED: [Class; 9] = [
+const EXCEPTED: [Class; 10] = [
+    Class::Tunnel,
     Class::Own,
     Class::Loopback,
     Class::Dhcp,

@@ -103,12 +103,12 @@ mod tests {
         assert!(all.len() > 10, "{all:?}");
         assert!(all[0].starts_with("route add default dev masq0"), "{all:?}");
         let one = Machine {
-            rules: "9001:\tfrom all fwmark 0x4d510000/0xffff0000 goto 9199\n",
+            rules: "5001:\tfrom all fwmark 0x4d510000/0xffff0000 goto 5199\n",
             route: "default dev masq0 scope link\n",
             added: RefCell::default(),
         };
         let rest = lines(&one);
         assert_eq!(rest.len(), all.len() - 2);
-        assert!(rest.iter().all(|line| priority(line) != Some(9001)));
+        assert!(rest.iter().all(|line| priority(line) != Some(5001)));
     }
 }

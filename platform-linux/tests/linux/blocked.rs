@@ -214,7 +214,7 @@ fn whoever_of_the_three_is_killed_traffic_is_refused() {
 #[test]
 fn a_start_that_fails_leaves_the_machine_as_it_was_found() {
     let Some(lab) = lab() else { return };
-    sh("ip rule add priority 9050 lookup main");
+    sh("ip route add unreachable 9.9.9.8 table 28017");
     let before = state();
     let refused = |found: &str| {
         let mut node = lab.node(None);
@@ -225,12 +225,12 @@ fn a_start_that_fails_leaves_the_machine_as_it_was_found() {
     refused("open");
     until("the end of the helper", || state() == before);
     is_direct(&lab, "a failed start");
-    sh("ip rule del priority 9050");
+    sh("ip route flush table 28017");
     let mut node = lab.node(None);
     node.active();
     node.kill();
     until("the end of the helper", || gone(node.helper.unwrap()));
-    sh("ip rule add priority 9050 lookup main");
+    sh("ip route add unreachable 9.9.9.8 table 28017");
     refused("refusing");
     is_refused(&lab, "a failed start after a crash");
     repair(&lab, "the end");

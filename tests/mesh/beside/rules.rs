@@ -20,7 +20,7 @@ fn rules_that_another_program_removes_are_put_back_and_nothing_leaks_meanwhile()
     let count = |family: &str| {
         let output = host.run(LIMIT, "ip", &[family, "rule", "show"]).unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let ours = |line: &&str| line.starts_with('9');
+        let ours = |line: &&str| line.starts_with('5');
         text.lines().filter(ours).count()
     };
     let target = SocketAddr::new(mesh.site.origin.v4().into(), 7);
@@ -48,7 +48,7 @@ fn rules_that_another_program_removes_are_put_back_and_nothing_leaks_meanwhile()
         assert_eq!(sent_past_the_mesh(&mesh), 0);
     }
     // A few of them, by their priority.
-    ip(&host, "rule del priority 9001\nrule del priority 9100\n");
+    ip(&host, "rule del priority 5001\nrule del priority 5100\n");
     assert!(fetch(&host, "-4").unwrap().contains("this is the origin"));
     assert_eq!(sent_past_the_mesh(&mesh), 0);
 }

@@ -50,6 +50,18 @@ struct Layer {
     with_libraries: bool,
 }
 
+/// WireGuard of user space and its tools: the tests of a machine with another program's tunnel start them.
+const TUNNELS: &[&str] = &["wireguard-go", "wireguard-tools"];
+
+pub(super) fn tunnels() -> Result<()> {
+    let layer = Layer {
+        name: "",
+        packages: TUNNELS,
+        with_libraries: false,
+    };
+    once("tunnels", &[layer])
+}
+
 pub(super) fn peers() -> Result<()> {
     let layer = Layer {
         name: "",
