@@ -254,7 +254,7 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     }
     for mark in &config.tunnels.marks {
         let TunnelMark { value, mask, .. } = mark;
-        let protocol = if mark.udp_only { " ipproto udp" } else { "" };
+        let protocol = if mark.udp_only { " ipproto 17" } else { "" };
         rules.push(format!("fwmark {value:#x}/{mask:#x}{protocol} goto {end}"));
     }
     rules.push(format!(
@@ -262,7 +262,7 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     ));
     let (client, server) = dhcp(family);
     rules.push(format!(
-        "ipproto udp sport {client} dport {server} goto {end}"
+        "ipproto {UDP} sport {client} dport {server} goto {end}"
     ));
     for network in of_family(&config.excluded, family) {
         rules.push(format!("to {network} goto {end}"));
@@ -286,12 +286,17 @@ fn exceptions(config: &PlanConfig, family: Family) -> Step {
     }
 }
 
+/// Protocols by number: `ip` finds their names in /etc/protocols, which not
+/// every system has.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
 /// The rules that lead into the TUN.
 fn capture(config: &PlanConfig, family: Family) -> Step {
     let end = config.priority + PRIORITY_SPAN - 1;
     let first = config.priority + PRIORITY_SPAN / 2;
     let mut rules = Rules::starting(first);
-    for protocol in ["udp", "tcp"] {
+    for protocol in [UDP, TCP] {
         rules.push(format!("ipproto {protocol} dport 53 lookup {TABLE}"));
     }
     // A tunnel's own table is asked before, as its program has it.

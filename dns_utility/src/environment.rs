@@ -19,6 +19,8 @@ pub struct Environment {
     pub resolvconf: Option<Resolvconf>,
     /// `/etc/nsswitch.conf`: whom the C library asks before `resolv.conf` counts.
     pub nsswitch: String,
+    /// Whom all of them ask in the end.
+    pub upstream: Vec<IpAddr>,
     /// Identity of this boot.
     pub boot: String,
 }

@@ -125,6 +125,7 @@ pub fn subvert(
         ));
     }
     let mut record = Record::new(environment.boot.clone(), manager, server);
+    record.upstream.clone_from(&environment.upstream);
     record.resolv_conf = file.snapshot.clone();
     record.content = file.content.clone();
     let mut steps = match manager {

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::Manager;
 use crate::environment::{GlobalDns, Link, Snapshot};
-use crate::resolv_conf;
 
 /// The file of a record in the directory of the journal.
 pub const FILE: &str = "resolver.json";
@@ -35,6 +34,9 @@ pub struct Record {
     /// NetworkManager's global configuration before.
     #[serde(default)]
     pub global: GlobalDns,
+    /// Whom all of them asked in the end: whom a Node asks meanwhile.
+    #[serde(default)]
+    pub upstream: Vec<IpAddr>,
 }
 
 impl Record {
@@ -49,28 +51,8 @@ impl Record {
             wrote: None,
             links: Vec::new(),
             global: GlobalDns::default(),
+            upstream: Vec::new(),
         }
-    }
-
-    /// Whom the system asked before, forwarders on loopback left out.
-    pub fn servers_before(&self) -> Vec<IpAddr> {
-        let of_links = self.links.iter().flat_map(|link| &link.dns.servers);
-        let of_file = match &self.resolv_conf {
-            Snapshot::File { content, .. } => resolv_conf::servers(content),
-            Snapshot::Missing | Snapshot::Link { .. } => Vec::new(),
-        };
-        let of_content = self.content.as_deref().map(resolv_conf::servers);
-        let mut before = Vec::new();
-        for server in of_links
-            .map(|server| server.address)
-            .chain(of_file)
-            .chain(of_content.unwrap_or_default())
-        {
-            if !server.is_loopback() && !before.contains(&server) {
-                before.push(server);
-            }
-        }
-        before
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {

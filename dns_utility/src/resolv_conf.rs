@@ -31,19 +31,32 @@ fn server(line: &str) -> Option<IpAddr> {
     word.split('%').next()?.parse().ok()
 }
 
+/// What a switch puts before the lines that it takes out of force.
+const BEFORE: &str = "# before dns_utility: ";
+
 /// The same file with our server in the place of the others, which stay as
 /// comments.
 pub fn subverted(content: &[u8], server: IpAddr) -> Vec<u8> {
     let mut text = String::new();
-    for line in String::from_utf8_lossy(content).lines() {
+    let content = String::from_utf8_lossy(content);
+    // Comments of a switch that nobody remembers say nothing any more.
+    for line in content.lines().filter(|line| !line.starts_with(BEFORE)) {
         if line.trim_start().starts_with("nameserver") {
-            text.push('#');
+            text.push_str(BEFORE);
         }
         text.push_str(line);
         text.push('\n');
     }
     text.push_str(&format!("nameserver {server}\n"));
     text.into_bytes()
+}
+
+/// The servers of before, as a switched file remembers them.
+pub fn servers_before(content: &[u8]) -> Vec<IpAddr> {
+    String::from_utf8_lossy(content)
+        .lines()
+        .filter_map(|line| server(line.strip_prefix(BEFORE)?))
+        .collect()
 }
 
 #[cfg(test)]
@@ -66,8 +79,16 @@ mod tests {
         );
         assert_eq!(
             String::from_utf8_lossy(&new),
-            "search a\n#nameserver 10.0.0.1\noptions ndots:2\nnameserver 127.0.0.1\n"
+            "search a\n# before dns_utility: nameserver 10.0.0.1\noptions ndots:2\n\
+             nameserver 127.0.0.1\n"
         );
+        let before: Vec<String> = servers_before(&new)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(before, ["10.0.0.1"]);
+        let again = subverted(&new, crate::NODE_BESIDE);
+        assert_eq!(servers_before(&again), [crate::NODE]);
         assert_eq!(servers(&new), [crate::NODE]);
     }
 }

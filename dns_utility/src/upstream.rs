@@ -6,6 +6,13 @@ use std::net::IpAddr;
 
 use crate::resolv_conf;
 
+/// Where the texts are.
+pub const SYSTEM: &str = "/etc/resolv.conf";
+pub const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
+pub const NETWORK_MANAGER: &str = "/run/NetworkManager/no-stub-resolv.conf";
+/// Is there while NetworkManager runs a dnsmasq of its own.
+pub const DNSMASQ: &str = "/run/NetworkManager/dnsmasq.pid";
+
 /// Texts of resolv.conf(5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
@@ -20,7 +27,12 @@ pub struct Texts {
 /// Whom the system asks in the end, in order and each once; never one of `ours`.
 pub fn servers(texts: &Texts, ours: &[IpAddr]) -> Vec<IpAddr> {
     let mut found = Vec::new();
-    for server in resolv_conf::servers(&texts.system) {
+    let mut named = resolv_conf::servers(&texts.system);
+    if named.iter().all(|server| ours.contains(server)) {
+        // Led to us already when we started.
+        named = resolv_conf::servers_before(&texts.system);
+    }
+    for server in named {
         if ours.contains(&server) {
             continue;
         }
@@ -70,6 +82,12 @@ mod tests {
             ("nameserver 127.0.0.1\n", true, None, "127.0.0.1"),
             ("nameserver ::1\n", true, None, "::1"),
             ("nameserver 127.65.83.81\n", true, None, ""),
+            (
+                "# before dns_utility: nameserver 10.0.0.1\n#nameserver 10.0.0.2\nnameserver 127.65.83.81\n",
+                true,
+                None,
+                "10.0.0.1",
+            ),
             (
                 "nameserver 127.65.83.81\nnameserver 10.0.0.1\n",
                 true,

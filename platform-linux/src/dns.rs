@@ -17,6 +17,7 @@ mod journal;
 mod network_manager;
 mod probe;
 mod resolved;
+mod upstream;
 
 pub use journal::is_open;
 
@@ -73,6 +74,7 @@ impl System for LinuxDns {
             network_manager: self.bus.as_ref().and_then(network_manager::observe),
             resolvconf: self.resolvconf,
             nsswitch: std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default(),
+            upstream: upstream::observe(),
             boot: boot.trim().to_owned(),
         })
     }

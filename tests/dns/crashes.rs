@@ -128,6 +128,17 @@ fn systemd_resolved_and_its_file_survive_a_kill_at_each_step() {
 }
 
 #[test]
+fn links_of_systemd_networkd_survive_a_kill_at_each_step() {
+    let back = [
+        RESTORE_LINK[0],
+        RESTORE_LINK[3],
+        RESTORE_LINK[4],
+        RESTORE_LINK[5],
+    ];
+    crashes(Mode::Networkd, &SET_LINK, &back);
+}
+
+#[test]
 fn links_with_servers_of_their_own_survive_a_kill_at_each_step() {
     crashes(Mode::NetworkManagerResolved, &SET_LINK, &RESTORE_LINK);
 }

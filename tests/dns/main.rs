@@ -15,6 +15,7 @@ mod machine;
 mod managers;
 mod meanwhile;
 mod node;
+mod own_questions;
 mod restarts;
 mod rounds;
 mod sandbox;

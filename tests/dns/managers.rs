@@ -7,9 +7,11 @@ use std::path::Path;
 use masq_lab::namespace;
 
 use crate::machine::{self, Machine, UPSTREAM, output, until};
+use crate::sandbox::OWN;
 
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 pub(crate) const RESOLVED: &str = "systemd-resolved";
+pub(crate) const NETWORKD: &str = "systemd-networkd";
 pub(crate) const MANAGER: &str = "NetworkManager";
 
 /// Who owns the file.
@@ -24,6 +26,8 @@ pub(crate) enum Mode {
     ResolvedUplink,
     /// With a file of nobody's, which programs do not read.
     ResolvedByName,
+    /// With links that systemd-networkd keeps to itself.
+    Networkd,
     NetworkManager,
     /// Which programs do not read either.
     NetworkManagerByName,
@@ -46,6 +50,7 @@ impl Mode {
             | Mode::Resolved
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
+            | Mode::Networkd
             | Mode::NetworkManager
             | Mode::NetworkManagerByName
             | Mode::NetworkManagerResolved
@@ -59,6 +64,7 @@ impl Mode {
             Mode::Resolved
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
+            | Mode::Networkd
             | Mode::NetworkManagerByName
             | Mode::NetworkManagerResolved => true,
             Mode::File
@@ -89,6 +95,7 @@ impl Mode {
             | Mode::Resolved
             | Mode::ResolvedUplink
             | Mode::ResolvedByName
+            | Mode::Networkd
             | Mode::Openresolv
             | Mode::Resolvconf => None,
         }
@@ -115,6 +122,10 @@ pub(crate) fn start(machine: &mut Machine) {
         Mode::Resolved | Mode::NetworkManagerResolved => {
             configure_resolved();
             lead_to("../run/systemd/resolve/stub-resolv.conf");
+        }
+        Mode::Networkd => {
+            lead_to("../run/systemd/resolve/stub-resolv.conf");
+            configure_networkd();
         }
         Mode::ResolvedUplink => {
             configure_resolved();
@@ -145,6 +156,15 @@ fn configure_resolved() {
     fs::write("/etc/systemd/resolved.conf", settings).unwrap();
 }
 
+fn configure_networkd() {
+    let settings = format!(
+        "[Match]\nName=wan0\n[Network]\nAddress=10.9.0.2/24\nGateway=10.9.0.1\nDNS={UPSTREAM}\n\
+         Domains=corp.test\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+    );
+    fs::create_dir_all("/etc/systemd/network").unwrap();
+    fs::write("/etc/systemd/network/wan0.network", settings).unwrap();
+}
+
 /// What happens between the kernel's start and a network that works.
 pub(crate) fn boot(machine: &mut Machine) {
     let _ = namespace::ip(&["addr", "flush", "dev", "wan0"]);
@@ -165,6 +185,10 @@ pub(crate) fn boot(machine: &mut Machine) {
         start_network_manager(machine);
         return;
     }
+    if mode == Mode::Networkd {
+        start_networkd(machine);
+        return;
+    }
     namespace::ip(&["addr", "add", "10.9.0.2/24", "dev", "wan0"]).unwrap();
     namespace::ip(&["link", "set", "wan0", "up"]).unwrap();
     namespace::ip(&["route", "add", "default", "via", "10.9.0.1"]).unwrap();
@@ -182,6 +206,7 @@ pub(crate) fn boot(machine: &mut Machine) {
         | Mode::Resolved
         | Mode::ResolvedUplink
         | Mode::ResolvedByName
+        | Mode::Networkd
         | Mode::NetworkManager
         | Mode::NetworkManagerByName
         | Mode::NetworkManagerResolved
@@ -199,6 +224,11 @@ pub(crate) fn lease() {
 pub(crate) fn start_resolved(machine: &mut Machine) {
     machine.daemon(RESOLVED, "/usr/lib/systemd/systemd-resolved", &[]);
     until("systemd-resolved", || is_on_bus("org.freedesktop.resolve1"));
+}
+
+pub(crate) fn start_networkd(machine: &mut Machine) {
+    machine.daemon(NETWORKD, "/usr/lib/systemd/systemd-networkd", &[]);
+    until("systemd-networkd", || is_on_bus("org.freedesktop.network1"));
 }
 
 pub(crate) fn start_network_manager(machine: &mut Machine) {
@@ -257,25 +287,21 @@ fn is_on_bus(name: &str) -> bool {
     said.stdout.ends_with(b"true\n")
 }
 
-/// Memory has such flags since Linux 6.0; elsewhere the file lies on the disk of the build.
+/// Memory has such flags since Linux 6.0; elsewhere `/etc` is a disk in memory.
 #[expect(clippy::print_stderr, reason = "another way to test is said aloud")]
 fn make_immutable() {
-    if machine::run("chattr", &["+i", RESOLV_CONF])
-        .status
-        .success()
-    {
+    let flagged = machine::run("chattr", &["+i", RESOLV_CONF]);
+    if flagged.status.success() {
         return;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("immutable-etc");
-    eprintln!(
-        "a file in memory cannot be immutable here: /etc is {}",
-        folder.display()
-    );
-    machine::run("chattr", &["-R", "-i", folder.to_str().unwrap()]);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    output("cp", &["-a", "/etc/.", folder.to_str().unwrap()]);
-    output("mount", &["--bind", folder.to_str().unwrap(), "/etc"]);
+    let disk = Path::new(OWN).join("etc.ext4");
+    let (disk, place) = (disk.to_str().unwrap(), "/run/lock");
+    eprintln!("a file in memory cannot be immutable here, so /etc is {disk}");
+    output("truncate", &["-s", "16M", disk]);
+    output("mkfs.ext4", &["-q", disk]);
+    output("mount", &["-o", "loop", disk, place]);
+    output("cp", &["-a", "/etc/.", place]);
+    output("mount", &["--move", place, "/etc"]);
     output("chattr", &["+i", RESOLV_CONF]);
 }
 

@@ -1,175 +1,66 @@
-//! A real Node with zero hops on such a machine: its own questions never come back to it, neither when it
-//! captures what a forwarder asks nor when the system was led to it.
+//! The switch with a real Node: one that answers names by itself, without others and without a capture.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs};
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::path::Path;
 
-use masq_lab::{namespace, process};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use masq_lab::process;
 
-use crate::machine::{self, Asked, PATIENCE, until};
+use crate::machine::{self, Asked, Machine};
 use crate::managers::Mode;
-use crate::sandbox::OWN;
 
-const GREETING: &str = "hello from beyond";
+const FOLDER: &str = "/run/node";
+const NODE: &str = "node";
 
-/// Ends with a signal, as when it is told to.
-struct Node(Child);
-
-impl Node {
-    fn start(settings: &str) -> Node {
-        let data = format!("{OWN}/data");
-        let config = format!("{OWN}/node.toml");
-        let text = format!(
-            "chain = \"dev\"\nneighborhood-mode = \"zero-hop\"\nreal-user = \"65534:65534:/\"\n\
-             data-directory = \"{data}\"\nlog-level = \"debug\"\n{settings}"
-        );
-        fs::write(&config, text).unwrap();
-        let path = format!("{OWN}/log/node");
-        let log = fs::File::create(&path).unwrap();
-        let child = Command::new(process::binary("MASQNode").unwrap())
-            .args(["--config-file", &config])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let ready = || fs::read_to_string(&path).is_ok_and(|text| text.contains("ready"));
-        until("the Node", ready);
-        Node(child)
-    }
+fn start(machine: &mut Machine) {
+    machine.stop_node();
+    let program = process::binary("MASQNode").unwrap();
+    let file = Path::new(FOLDER).join("config.toml");
+    let arguments = ["--config-file", file.to_str().unwrap()];
+    machine.daemon(NODE, program.to_str().unwrap(), &arguments);
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        let pid = Pid::from_raw(self.0.id().try_into().unwrap());
-        let _ = kill(pid, Signal::SIGTERM);
-        let _ = self.0.wait();
-    }
+fn configure() {
+    fs::create_dir(FOLDER).unwrap();
+    std::os::unix::fs::chown(FOLDER, Some(65534), Some(65534)).unwrap();
+    let text = format!(
+        "chain = \"dev\"\nneighborhood-mode = \"zero-hop\"\ncapture = false\nentry-dns = true\n\
+         data-directory = \"{FOLDER}\"\nreal-user = \"65534:65534:{FOLDER}\"\n"
+    );
+    fs::write(Path::new(FOLDER).join("config.toml"), text).unwrap();
 }
 
-/// Someone at the address that the network's name server gives to all names.
-fn origin() {
-    namespace::ip_batch("isp", "addr add 192.0.2.1/32 dev lo\n").unwrap();
-    namespace::ip(&["route", "add", "default", "via", "10.9.0.1", "dev", "wan0"])
-        .or_else(|_| {
-            namespace::ip(&[
-                "route", "replace", "default", "via", "10.9.0.1", "dev", "wan0",
-            ])
-        })
-        .unwrap();
-    let listener = namespace::inside("isp", || TcpListener::bind("192.0.2.1:80").unwrap());
-    let listener = listener.unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let _ = stream.unwrap().write_all(GREETING.as_bytes());
-        }
-    });
-}
-
-/// An app of this machine asks its resolver and connects, and hears the origin.
-fn visit(name: &str) -> std::io::Result<(std::net::SocketAddr, String)> {
-    let address = (name, 80).to_socket_addrs()?.find(|one| one.is_ipv4());
-    let address = address.ok_or(std::io::ErrorKind::NotFound)?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut heard = String::new();
-    // The ports of the web are accepted before the other end is; so speak.
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-    stream.read_to_string(&mut heard)?;
-    Ok((address, heard))
-}
-
-fn captures(mode: Mode) {
+fn names_stop_with_the_node_and_come_back(mode: Mode) {
     machine::with(mode, |machine| {
-        machine.stop_node();
-        origin();
-        let node = Node::start("capture = true\n");
-        let before = machine.upstream.asked();
-        let (address, heard) = visit("who.test").unwrap();
-        let std::net::IpAddr::V4(ip) = address.ip() else {
-            panic!("{address}");
-        };
-        assert_eq!(&ip.octets()[..2], &[198, 18], "an address that is captured");
-        assert_eq!(heard, GREETING);
-        let asked = machine.upstream.asked() - before;
-        assert!((1..=4).contains(&asked), "{asked} questions");
-        drop(node);
-        until("the network as before", || {
-            machine.asked() == Asked::Upstream
-        });
-    });
-}
-
-#[test]
-fn a_node_that_captures_asks_behind_systemd_resolved() {
-    captures(Mode::Resolved);
-}
-
-#[test]
-fn a_node_that_captures_asks_behind_systemd_resolved_that_network_manager_keeps() {
-    captures(Mode::NetworkManagerResolved);
-}
-
-#[test]
-fn a_node_that_captures_asks_behind_the_dnsmasq_of_network_manager() {
-    captures(Mode::NetworkManagerDnsmasq);
-}
-
-/// The resolver is led to the Node, which asks whom the system asked before, also after a restart.
-fn answers(mode: Mode) {
-    machine::with(mode, |machine| {
-        machine.stop_node();
         let before = machine.state();
-        let settings = "capture = false\nentry-dns = true\n";
-        let mut node = Node::start(settings);
-        machine.works("subvert");
-        for restarted in [false, true] {
-            if restarted {
-                drop(node);
-                node = Node::start(settings);
-            }
-            let asked = machine.upstream.asked();
-            let answer = machine::output("getent", &["ahostsv4", "some.who.test"]);
-            assert!(answer.starts_with("192.0.2.1 "), "{restarted}: {answer}");
-            let asked = machine.upstream.asked() - asked;
-            assert!((1..=4).contains(&asked), "{restarted}: {asked} questions");
-        }
+        configure();
+        start(machine);
+        machine::until("the switch", || {
+            machine.utility(&["subvert"]).code == Some(0)
+        });
+        let asked = machine.upstream.asked();
+        // The Node resolves with the servers of before, so the answer is theirs.
+        machine::until("an answer", || machine.asked() == Asked::Upstream);
+        assert!(machine.upstream.asked() > asked);
+        assert_eq!(machine.works("status"), "subverted\n");
+
+        machine.kill(NODE);
+        assert_eq!(machine.asked(), Asked::Nobody);
+        start(machine);
+        machine::until("an answer", || machine.asked() == Asked::Upstream);
+
+        machine.kill(NODE);
         machine.works("revert");
+        assert_eq!(machine.asked(), Asked::Upstream);
         machine.is_again(&before, "the way back");
     });
 }
 
 #[test]
-fn a_node_answers_a_machine_whose_file_was_switched() {
-    answers(Mode::File);
+fn names_of_a_file_stop_with_the_node_and_come_back() {
+    names_stop_with_the_node_and_come_back(Mode::File);
 }
 
 #[test]
-fn a_node_answers_a_machine_with_systemd_resolved() {
-    answers(Mode::Resolved);
-}
-
-#[test]
-fn a_node_answers_a_machine_with_network_manager() {
-    answers(Mode::NetworkManager);
-}
-
-#[test]
-fn a_node_answers_a_machine_with_network_manager_and_dnsmasq() {
-    answers(Mode::NetworkManagerDnsmasq);
-}
-
-#[test]
-fn a_node_answers_a_machine_with_openresolv() {
-    answers(Mode::Openresolv);
-}
-
-#[test]
-fn a_node_answers_a_machine_with_resolvconf() {
-    answers(Mode::Resolvconf);
+fn names_of_systemd_resolved_stop_with_the_node_and_come_back() {
+    names_stop_with_the_node_and_come_back(Mode::Resolved);
 }

@@ -2,7 +2,7 @@
 //! the status says who is asked, and the way back leads to where it would be without the switch.
 
 use crate::machine::{self, Asked, Machine};
-use crate::managers::{self, MANAGER, Mode, RESOLVED};
+use crate::managers::{self, MANAGER, Mode, NETWORKD, RESOLVED};
 
 /// The status and the answers agree.
 fn status_is_true(machine: &Machine) -> bool {
@@ -51,14 +51,15 @@ fn a_switch_outlives_a_crash_of_network_manager_with_dnsmasq() {
     outlives_network_manager(Mode::NetworkManagerDnsmasq);
 }
 
-#[test]
-fn network_manager_gives_systemd_resolved_its_servers_again_and_the_status_says_so() {
-    machine::with(Mode::NetworkManagerResolved, |machine| {
+/// Its links have their servers again; the status says so, and another switch helps.
+fn takes_its_links_back(mode: Mode, manager: &str, start: fn(&mut Machine)) {
+    machine::with(mode, |machine| {
         let before = machine.state();
         machine.works("subvert");
-        machine.kill(MANAGER);
+        machine.kill(manager);
         assert!(status_is_true(machine));
-        managers::start_network_manager(machine);
+        start(machine);
+        machine::until("the old servers", || machine.asked() == Asked::Upstream);
         assert!(!status_is_true(machine));
         machine.works("subvert");
         assert!(status_is_true(machine));
@@ -66,6 +67,17 @@ fn network_manager_gives_systemd_resolved_its_servers_again_and_the_status_says_
         assert_eq!(machine.asked(), Asked::Upstream);
         machine.is_again(&before, "the way back");
     });
+}
+
+#[test]
+fn network_manager_takes_its_links_back_and_the_status_says_so() {
+    let mode = Mode::NetworkManagerResolved;
+    takes_its_links_back(mode, MANAGER, managers::start_network_manager);
+}
+
+#[test]
+fn systemd_networkd_takes_its_links_back_and_the_status_says_so() {
+    takes_its_links_back(Mode::Networkd, NETWORKD, managers::start_networkd);
 }
 
 /// Compared with a boot that follows no switch.

@@ -60,6 +60,31 @@ fn systemd_resolved_is_switched_where_programs_ask_it_before_they_read_the_file(
 }
 
 #[test]
+fn links_of_systemd_networkd_are_switched_and_brought_back() {
+    machine::with(Mode::Networkd, |machine| {
+        // It is networkd that has to be told: systemd-resolved refuses.
+        let name = "org.freedesktop.resolve1";
+        let place = "/org/freedesktop/resolve1";
+        let index = fs::read_to_string("/sys/class/net/wan0/ifindex").unwrap();
+        let face = format!("{name}.Manager");
+        let words = [
+            "--system",
+            "call",
+            name,
+            place,
+            &face,
+            "RevertLink",
+            "i",
+            index.trim(),
+        ];
+        let refusal = machine::run("busctl", &words);
+        let said = String::from_utf8_lossy(&refusal.stderr).into_owned();
+        assert!(said.contains("is managed"), "{said}");
+        round(machine);
+    });
+}
+
+#[test]
 fn what_else_a_link_is_set_to_stays() {
     machine::with(Mode::Resolved, |machine| {
         for (topic, value) in [

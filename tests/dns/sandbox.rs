@@ -19,13 +19,16 @@ const INSIDE: &str = "MASQ_DNS_SANDBOX";
 const LIMIT: Duration = Duration::from_secs(100);
 /// What the sandbox keeps for itself.
 pub(crate) const OWN: &str = "/run/sandbox";
+/// The build, wherever it lies: it may be below a folder that something is laid over.
+const BUILD: &str = "/run/sandbox/build";
 
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\n\
     dnsmasq:x:961:961::/run:/usr/sbin/nologin\n\
     messagebus:x:962:962::/run:/usr/sbin/nologin\n\
+    systemd-network:x:964:964::/run:/usr/sbin/nologin\n\
     systemd-resolve:x:963:963::/run:/usr/sbin/nologin\n\
     nobody:x:65534:65534::/run:/usr/sbin/nologin\n";
-const GROUP: &str = "root:x:0:\ndnsmasq:x:961:\nmessagebus:x:962:\nsystemd-resolve:x:963:\n\
+const GROUP: &str = "root:x:0:\ndnsmasq:x:961:\nmessagebus:x:962:\nsystemd-network:x:964:\nsystemd-resolve:x:963:\n\
     nogroup:x:65534:\n";
 /// The C library asks whom `resolv.conf` names, and nobody else.
 pub(crate) const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
@@ -42,6 +45,9 @@ pub(crate) fn run(layers: &[&str], body: impl FnOnce()) {
         return;
     }
     let test = thread::current().name().map(str::to_owned).unwrap();
+    let profile = process::binary("dns_utility").unwrap();
+    let profile = profile.parent().and_then(Path::file_name).unwrap();
+    let programs = env::var_os("MASQ_BIN_DIR").map(PathBuf::from);
     let mut again = Command::new("unshare");
     again
         .args(["--mount", "--net", "--pid", "--fork", "--kill-child"])
@@ -49,6 +55,10 @@ pub(crate) fn run(layers: &[&str], body: impl FnOnce()) {
         .arg(env::current_exe().unwrap())
         .args(["--exact", &test, "--nocapture"])
         .env(INSIDE, "1")
+        .env(
+            "MASQ_BIN_DIR",
+            programs.unwrap_or(Path::new(BUILD).join(profile)),
+        )
         .env("LC_ALL", "C");
     let output = process::output_within(again, LIMIT).unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
@@ -71,7 +81,8 @@ fn obstacle() -> Option<String> {
     if !Uid::effective().is_root() {
         return Some("needs root to make namespaces".to_owned());
     }
-    if !parts().join("complete").is_file() {
+    let build = process::target_folder();
+    if !build.is_some_and(|build| build.join("dns-parts/complete").is_file()) {
         return Some("needs the resolver's managers (`cargo xtask setup`)".to_owned());
     }
     let spaces = Command::new("unshare")
@@ -83,20 +94,26 @@ fn obstacle() -> Option<String> {
     None
 }
 
-fn parts() -> PathBuf {
-    process::target_folder().unwrap().join("dns-parts")
-}
-
 fn furnish(layers: &[&str]) {
-    let of_usr: Vec<String> = layers
-        .iter()
-        .map(|layer| parts().join(layer).join("usr").display().to_string())
-        .collect();
+    let build = process::target_folder().unwrap();
     memory("/run");
-    for folder in ["changed", "work", "log"] {
+    for folder in ["build", "changed", "log", "work"] {
         fs::create_dir_all(Path::new(OWN).join(folder)).unwrap();
     }
     fresh_run();
+    mount(
+        Some(&build),
+        BUILD,
+        None::<&str>,
+        MsFlags::MS_BIND,
+        None::<&str>,
+    )
+    .unwrap();
+    let parts = Path::new(BUILD).join("dns-parts");
+    let of_usr: Vec<String> = layers
+        .iter()
+        .map(|layer| parts.join(layer).join("usr").display().to_string())
+        .collect();
     overlay("/usr", &format!("lowerdir={}:/usr", of_usr.join(":")));
     overlay(
         "/var/lib",
@@ -105,7 +122,7 @@ fn furnish(layers: &[&str]) {
     let loader = fs::read("/etc/ld.so.cache").unwrap_or_default();
     memory("/etc");
     for layer in layers.iter().rev() {
-        copy_all(&parts().join(layer).join("etc"), Path::new("/etc"));
+        copy_all(&parts.join(layer).join("etc"), Path::new("/etc"));
     }
     // Its hook is for a server that is not there.
     let _ = fs::remove_file("/etc/resolvconf/update.d/unbound");

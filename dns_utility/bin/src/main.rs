@@ -14,11 +14,12 @@ use clap::{Parser, ValueEnum};
 mod platform;
 
 const AFTER_HELP: &str = "\
-Whoever owns /etc/resolv.conf is told: systemd-resolved, NetworkManager, openresolv, resolvconf, or the file is
-written where nobody does. What was there is saved first, and survives crashes and reboots.
+Whoever owns /etc/resolv.conf is told: systemd-resolved, NetworkManager,
+openresolv, resolvconf; where nobody does, the file is written. What was there
+is saved first, and that survives crashes and reboots.
 
-  sudo dns_utility subvert     names are asked of the Node; needs a Node with entry-dns
-  sudo dns_utility revert      back to what was there, also without the Node";
+  sudo dns_utility subvert   ask a Node that runs with entry-dns for names
+  sudo dns_utility revert    back to what was there, also without the Node";
 
 /// Switch the system's resolver to the Node and back.
 #[derive(Debug, Parser)]
@@ -47,7 +48,7 @@ struct Arguments {
 
 #[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
 enum Action {
-    /// Ask only this machine's Node for names (127.0.0.1, or 127.65.83.81 beside NetworkManager's dnsmasq)
+    /// Ask only 127.0.0.1 for names (127.65.83.81 beside NetworkManager's dnsmasq)
     Subvert,
     /// Bring back what was there before
     Revert,

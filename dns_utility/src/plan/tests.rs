@@ -1,5 +1,7 @@
 //! Tests of `super`.
 
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::detect::detect;
 use crate::environment::ResolvConf;
@@ -50,4 +52,119 @@ fn a_file_comes_back_with_its_rights_and_a_rewritten_one_stays() {
 fn a_machine_without_servers_is_not_switched() {
     let environment = plain(b"search example.org\n", false);
     assert!(subvert(&environment, &detect(&environment)).is_err());
+}
+
+const UPSTREAM: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 53));
+const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 8, 0, 53));
+
+fn link(index: i32, server: IpAddr, domains: &[(&str, bool)], default_route: bool) -> Link {
+    Link {
+        index,
+        name: format!("wan{index}"),
+        leads_out: true,
+        dns: LinkDns {
+            servers: vec![Server {
+                address: server,
+                port: 0,
+                name: String::new(),
+            }],
+            domains: domains
+                .iter()
+                .map(|&(name, route_only)| Domain {
+                    name: name.to_owned(),
+                    route_only,
+                })
+                .collect(),
+            default_route,
+            ..LinkDns::default()
+        },
+    }
+}
+
+fn with_links(links: Vec<Link>) -> Environment {
+    let mut environment = plain(b"nameserver 127.0.0.53\n", false);
+    environment.resolved = Some(Resolved {
+        links,
+        ..Resolved::default()
+    });
+    environment
+}
+
+#[test]
+fn whoever_gets_any_name_is_shown() {
+    let asked = |links| servers(&with_links(links), Manager::Resolved);
+    assert_eq!(
+        asked(vec![
+            link(1, UPSTREAM, &[], true),
+            link(2, OTHER, &[], true)
+        ]),
+        [UPSTREAM, OTHER]
+    );
+    // Names that nobody claims go to links that take such, or that take all.
+    assert_eq!(
+        asked(vec![
+            link(1, UPSTREAM, &[], true),
+            link(2, OTHER, &[], false)
+        ]),
+        [UPSTREAM]
+    );
+    let all = (".", true);
+    assert_eq!(
+        asked(vec![
+            link(1, UPSTREAM, &[], true),
+            link(2, OTHER, &[all], true)
+        ]),
+        [OTHER]
+    );
+    // Those of a domain go to whoever claims it.
+    let own = ("corp.test", false);
+    assert_eq!(
+        asked(vec![
+            link(1, UPSTREAM, &[own], true),
+            link(2, OTHER, &[all], true)
+        ]),
+        [OTHER, UPSTREAM]
+    );
+    let mut environment = with_links(vec![link(1, OTHER, &[all], true)]);
+    if let Some(resolved) = &mut environment.resolved {
+        resolved.global = vec![UPSTREAM];
+    }
+    assert_eq!(servers(&environment, Manager::Resolved), [OTHER]);
+    if let Some(resolved) = &mut environment.resolved {
+        resolved.global_domains = link(1, OTHER, &[own], true).dns.domains;
+    }
+    assert_eq!(servers(&environment, Manager::Resolved), [OTHER, UPSTREAM]);
+    assert!(subvert(&environment, &detect(&environment)).is_err());
+}
+
+#[test]
+fn of_a_link_only_what_is_still_ours_is_taken_back() {
+    let own = ("corp.test", false);
+    let before = link(1, UPSTREAM, &[own], true);
+    let environment = with_links(vec![before.clone()]);
+    let (record, steps) = subvert(&environment, &detect(&environment)).unwrap();
+    let Some(Step::SetLink(switched)) = steps.first() else {
+        panic!("{steps:?}");
+    };
+    let undone = |now: Link| {
+        let undo = revert(&with_links(vec![now]), &record).unwrap();
+        match undo.steps.first() {
+            Some(Step::RestoreLink(link)) => (link.clone(), undo.kept.len()),
+            step => panic!("{step:?}"),
+        }
+    };
+    assert_eq!(undone(switched.clone()), (before.clone(), 0));
+    // Cut off between servers and domains, on the way there and on the way back.
+    let mut half = switched.clone();
+    half.dns.domains.clone_from(&before.dns.domains);
+    assert_eq!(undone(half), (before.clone(), 0));
+    let mut half = switched.clone();
+    half.dns.servers.clone_from(&before.dns.servers);
+    assert_eq!(undone(half), (before.clone(), 0));
+    // Somebody gave other servers: these stay, and our domain goes.
+    let mut theirs = switched.clone();
+    theirs.dns.servers = link(1, OTHER, &[], true).dns.servers;
+    let mut wanted = before;
+    wanted.dns.servers.clone_from(&theirs.dns.servers);
+    assert_eq!(undone(theirs), (wanted, 1));
 }

@@ -1,7 +1,7 @@
 //! Whom this system asks for names, as its files say now: a machine that moves
 //! to another network gets other servers while the Node runs.
 
-use masq_dns::upstream::{self, Texts};
+use masq_dns::upstream::{self, DNSMASQ, NETWORK_MANAGER, RESOLVED, SYSTEM, Texts};
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Read;
@@ -9,11 +9,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-const SYSTEM: &str = "/etc/resolv.conf";
-const RESOLVED: &str = "/run/systemd/resolve/resolv.conf";
-const NETWORK_MANAGER: &str = "/run/NetworkManager/no-stub-resolv.conf";
-/// Is there while NetworkManager runs a dnsmasq of its own.
-const DNSMASQ: &str = "/run/NetworkManager/dnsmasq.pid";
 const FILES: [&str; 4] = [SYSTEM, RESOLVED, NETWORK_MANAGER, DNSMASQ];
 const MAX_FILE: u64 = 64 << 10;
 const PORT: u16 = 53;

@@ -139,7 +139,7 @@ fn asked_before(journal: &Path) -> Vec<IpAddr> {
         return Vec::new();
     };
     match Record::from_bytes(&bytes) {
-        Ok(record) => record.servers_before(),
+        Ok(record) => record.upstream,
         Err(error) => {
             tracing::warn!(%error, "the record of the switched resolver cannot be read");
             Vec::new()
