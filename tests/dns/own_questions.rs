@@ -38,7 +38,7 @@ impl Node {
             .stderr(log)
             .spawn()
             .unwrap();
-        let ready = || fs::read_to_string(&path).is_ok_and(|text| text.contains("ready"));
+        let ready = || fs::read_to_string(&path).is_ok_and(|text| text.contains("event=\"ready\""));
         until("the Node", ready);
         Node(child)
     }
