@@ -55,7 +55,6 @@ mod tests {
         let rules = "except = [\"/opt/steam\", \"curl\", \"/opt/games/**\", \"fire*\"]\n\
              [[rule]]\nuser = [1000, \"anna\", \"nobody-of-that-name\", \"1000\"]\naction = \"direct\"\n\
              [[rule]]\ncgroup = \"/user.slice/games/\"\naction = \"direct\"\n\
-             [[rule]]\ncgroup = \"/\"\naction = \"direct\"\n\
              [[rule]]\nunit = \"backup\"\naction = \"direct\"\n\
              [[rule]]\nunit = \"late\"\nport = 22\naction = \"direct\"\n";
         let rules = RuleSet::parse(rules, &NoLists).unwrap();
