@@ -60,7 +60,10 @@ pub enum Request {
     /// Route the machine's traffic into the TUN.
     Activate,
     /// Route it past the TUN until [`Request::Resume`].
-    Suspend,
+    Suspend {
+        /// 0 for a pause that only [`Request::Resume`] ends.
+        seconds: u32,
+    },
     Resume,
     /// Who owns this flow?
     Owner {
@@ -160,7 +163,11 @@ impl Request {
                 writer.finish()
             }
             Request::Activate => Writer::message(ACTIVATE).finish(),
-            Request::Suspend => Writer::message(SUSPEND).finish(),
+            Request::Suspend { seconds } => {
+                let mut writer = Writer::message(SUSPEND);
+                writer.u32(*seconds);
+                writer.finish()
+            }
             Request::Resume => Writer::message(RESUME).finish(),
             Request::Owner { id, tuple } => {
                 let mut writer = Writer::message(OWNER);
@@ -184,7 +191,9 @@ impl Request {
         let mut reader = Reader::message(bytes)?;
         match kind {
             ACTIVATE => Some(Request::Activate),
-            SUSPEND => Some(Request::Suspend),
+            SUSPEND => Some(Request::Suspend {
+                seconds: reader.u32()?,
+            }),
             RESUME => Some(Request::Resume),
             OWNER => Some(Request::Owner {
                 id: reader.u32()?,

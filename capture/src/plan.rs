@@ -70,6 +70,8 @@ pub struct PlanConfig {
     pub lockdown: bool,
     /// Numbers of the subjects that are direct as a whole.
     pub ruled: Vec<u16>,
+    /// When the pause ends (unix seconds), where that is known.
+    pub pause_ends: Option<u64>,
     /// Tunnels of others.
     pub tunnels: Tunnels,
     /// Where the routing rules begin.
@@ -103,6 +105,7 @@ impl PlanConfig {
             local_network: LocalNetwork::Allow,
             lockdown: false,
             ruled: Vec::new(),
+            pause_ends: None,
             tunnels: Tunnels::default(),
             priority: PRIORITY,
             moved: false,
@@ -124,6 +127,7 @@ impl PlanConfig {
             excluded: self.excluded.clone(),
             listening: self.listening.clone(),
             ruled: self.ruled.clone(),
+            pause_ends: self.pause_ends,
             tunnels: self.tunnels.clone(),
         }
     }

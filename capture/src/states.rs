@@ -108,6 +108,8 @@ pub struct Policy {
     pub listening: Vec<u16>,
     /// Numbers of the subjects that rules make direct as a whole.
     pub ruled: Vec<u16>,
+    /// When a pause ends (unix seconds), where that is known.
+    pub pause_ends: Option<u64>,
     /// Tunnels of others, as long as somebody looks after them.
     pub tunnels: Tunnels,
 }
@@ -123,6 +125,7 @@ impl Policy {
             excluded: Vec::new(),
             listening: Vec::new(),
             ruled: Vec::new(),
+            pause_ends: None,
             tunnels: Tunnels::default(),
         }
     }
@@ -137,7 +140,10 @@ impl Policy {
 pub fn rule_set(state: State, policy: &Policy) -> RuleSet {
     let chains = match posture(state, policy) {
         Posture::Absent => Vec::new(),
-        Posture::Open => vec![open(policy)],
+        Posture::Open => match policy.pause_ends {
+            None => vec![open(policy)],
+            Some(end) => open_until(end, policy),
+        },
         Posture::Closed => closed(state, policy),
     };
     RuleSet { chains }
@@ -175,6 +181,23 @@ fn open(policy: &Policy) -> Chain {
         hook: Hook::Output,
         rules,
     }
+}
+
+/// The kernel ends a pause in time also when nobody is left to end it.
+fn open_until(end: u64, policy: &Policy) -> Vec<Chain> {
+    let mut chains = closed(State::Error, policy);
+    for chain in &mut chains {
+        let mut rules = match chain.hook {
+            Hook::Output => open(policy).rules,
+            Hook::Inbound | Hook::Forwarded | Hook::Answers | Hook::Forward | Hook::Leaving => {
+                Vec::new()
+            }
+        };
+        rules.push(Rule::new([Match::Before(end)], Verdict::Accept));
+        rules.append(&mut chain.rules);
+        chain.rules = rules;
+    }
+    chains
 }
 
 fn closed(state: State, policy: &Policy) -> Vec<Chain> {

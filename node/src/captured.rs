@@ -269,9 +269,13 @@ impl Capturer for Helper {
         self.state.get()
     }
 
-    fn pause(&self) -> bool {
+    fn pause(&self, seconds: Option<u64>) -> bool {
         self.state.set(CaptureState::Changing);
-        self.send(&Request::Suspend)
+        // One of no time at all ends at once.
+        let seconds = seconds.map_or(0, |seconds| {
+            u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)
+        });
+        self.send(&Request::Suspend { seconds })
     }
 
     fn resume(&self) -> bool {

@@ -27,7 +27,8 @@ const LONGEST: u64 = 7 * 86_400;
 pub trait Capturer {
     fn state(&self) -> CaptureState;
     /// Each asks for something and waits for nothing; false when it cannot.
-    fn pause(&self) -> bool;
+    /// For so many seconds, or until it is resumed.
+    fn pause(&self, seconds: Option<u64>) -> bool;
     fn resume(&self) -> bool;
     fn admit(&self, pid: u32) -> bool;
     fn set_local_network(&self, allowed: bool) -> bool;
@@ -46,7 +47,7 @@ impl Capturer for Fixed {
         self.0
     }
 
-    fn pause(&self) -> bool {
+    fn pause(&self, _seconds: Option<u64>) -> bool {
         false
     }
 
@@ -114,9 +115,10 @@ impl Steering {
                 })
             }),
             PauseRequest::OPCODE => answer(frame, |asked: PauseRequest| {
-                done(self.capturer.pause())?;
-                let until = |seconds: u64| now_unix.saturating_add(seconds.min(LONGEST));
-                self.resumes.set(asked.seconds_opt.map(until));
+                let seconds = asked.seconds_opt.map(|seconds| seconds.min(LONGEST));
+                done(self.capturer.pause(seconds))?;
+                let until = seconds.map(|seconds| now_unix.saturating_add(seconds));
+                self.resumes.set(until);
                 tracing::info!(event = "capture-paused", seconds = asked.seconds_opt);
                 Ok(PauseResponse {})
             }),
@@ -180,7 +182,7 @@ mod tests {
             self.0.get()
         }
 
-        fn pause(&self) -> bool {
+        fn pause(&self, _seconds: Option<u64>) -> bool {
             self.0.set(CaptureState::Paused);
             true
         }

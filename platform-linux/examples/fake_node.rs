@@ -109,7 +109,11 @@ fn main() -> std::process::ExitCode {
                     ask(&helper, &Request::LocalNetwork { id: 4, allowed })
                 );
             }
-            ["suspend"] => println!("{:?}", ask(&helper, &Request::Suspend)),
+            ["suspend"] => println!("{:?}", ask(&helper, &Request::Suspend { seconds: 0 })),
+            ["suspend", seconds] => {
+                let seconds = seconds.parse().expect("a number");
+                println!("{:?}", ask(&helper, &Request::Suspend { seconds }));
+            }
             ["resume"] => println!("{:?}", ask(&helper, &Request::Resume)),
             ["stop"] => {
                 drop(tun);

@@ -42,6 +42,8 @@ use crate::tun::{self, TunDevice};
 use direct::DirectApps;
 use guard_table::GuardTable;
 
+/// How much longer than the Node the kernel waits for the end of a pause, in seconds.
+const PAUSE_GRACE: u64 = 3;
 /// The step that puts the table in place that refuses.
 const GUARD_STEP: &str = "guard";
 
@@ -203,12 +205,15 @@ impl LinuxCapture {
         self.enter(State::On)
     }
 
-    /// Leads it past the TUN again.
-    pub fn suspend(&mut self) -> Result<(), CaptureError> {
+    /// Leads it past the TUN again; after so many seconds, if they are any, it
+    /// is refused, should nobody have resumed the capture by then.
+    pub fn suspend(&mut self, seconds: u32) -> Result<(), CaptureError> {
         if self.state != State::On {
             return Ok(());
         }
         self.release()?;
+        let ends = capture_state::unix_now() + u64::from(seconds) + PAUSE_GRACE;
+        self.config.pause_ends = (seconds > 0).then_some(ends);
         self.enter(State::Paused)
     }
 
@@ -260,6 +265,7 @@ impl LinuxCapture {
             on_failure: self.config.on_failure,
             local_network: self.config.local_network,
             lockdown: self.config.lockdown,
+            pause_ends: self.config.pause_ends,
             journal_directory: self.journal_directory.clone(),
         };
         if let Err(error) = capture_state::write(&state) {

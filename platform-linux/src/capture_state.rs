@@ -28,6 +28,9 @@ pub struct CaptureState {
     pub on_failure: OnFailure,
     pub local_network: LocalNetwork,
     pub lockdown: bool,
+    /// When the kernel ends the pause, in unix seconds.
+    #[serde(default)]
+    pub pause_ends: Option<u64>,
     /// Where the changes stand that a repair undoes.
     pub journal_directory: PathBuf,
 }
@@ -73,8 +76,9 @@ pub fn read() -> Option<CaptureState> {
     let runs = state.helper.is_some_and(is_helper);
     if state.helper.is_some() && !runs {
         state.helper = None;
-        // A pause opens the firewall, and stays until somebody closes it.
-        if state.state != State::Paused || state.lockdown {
+        // A pause opens the firewall until its end, or until somebody closes it.
+        let over = state.pause_ends.is_some_and(|end| end <= unix_now());
+        if state.state != State::Paused || state.lockdown || over {
             state.state = State::Error;
         }
         if state.state == State::Error && !state.is_blocked() {

@@ -123,7 +123,7 @@ fn answer(
             Ok(()) => Reply::Active,
             Err(error) => Reply::Failed(error),
         },
-        Request::Suspend => match capture.suspend() {
+        Request::Suspend { seconds } => match capture.suspend(*seconds) {
             Ok(()) => Reply::Suspended,
             Err(error) => Reply::Failed(error),
         },

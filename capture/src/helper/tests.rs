@@ -27,7 +27,7 @@ fn requests() -> impl Strategy<Value = Request> {
         });
     prop_oneof![
         Just(Request::Activate),
-        Just(Request::Suspend),
+        any::<u32>().prop_map(|seconds| Request::Suspend { seconds }),
         Just(Request::Resume),
         Just(Request::Stop),
         owner,

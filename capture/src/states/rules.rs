@@ -64,6 +64,8 @@ pub enum Match {
     /// It leaves by any other interface.
     OutOther(String),
     Marked(u32),
+    /// It is earlier than this (unix seconds).
+    Before(u64),
     /// By an app of one of these numbers.
     Ruled(Vec<u16>),
     /// Of a tunnel beside us.
@@ -178,6 +180,7 @@ fn words(condition: &Match) -> String {
         Match::Out(name) => format!("oifname \"{name}\""),
         Match::OutOther(name) => format!("oifname != \"{name}\""),
         Match::Marked(mark) => format!("meta mark & {MARK_MASK:#x} == {mark:#x}"),
+        Match::Before(end) => format!("meta time < {end}"),
         Match::Ruled(numbers) => format!("meta mark {{ {} }}", ruled(numbers)),
         Match::Tunnel(mark) => tunnel(*mark),
         Match::Answer => "ct direction reply".to_owned(),

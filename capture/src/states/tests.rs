@@ -52,6 +52,7 @@ impl Packet {
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const TUN: &str = "masq0";
+const NOW: u64 = 1_800_000_000;
 /// The number of an app that is direct as a whole.
 const RULED: u16 = 7;
 
@@ -130,6 +131,7 @@ fn matches(packet: &Packet, condition: &Match) -> bool {
             let mut marks = numbers.iter().map(|one| ruled_mark(*one));
             marks.any(|mark| mark == packet.mark)
         }
+        Match::Before(end) => NOW < *end,
         Match::Answer => packet.answer,
         Match::NotTcp => packet.protocol != TCP,
         Match::NotSyn => packet.protocol == TCP && !packet.syn,
@@ -238,6 +240,20 @@ const EXCEPTED: [Class; 10] = [
     Class::PublishedAnswer,
     Class::DirectApp,
 ];
+
+proptest! {
+    #[test]
+    fn a_pause_with_an_end_is_open_before_it_and_refuses_as_after_an_error_behind_it(
+        policy in policies(), class in classes(),
+    ) {
+        let ends = |end| Policy { lockdown: false, pause_ends: end, ..policy.clone() };
+        let leaves = |policy: &Policy, state| leaves_by(sample(class), state, policy);
+        let open = leaves(&ends(None), State::Paused);
+        prop_assert_eq!(leaves(&ends(Some(NOW + 1)), State::Paused), open);
+        let over = Policy { on_failure: OnFailure::Block, ..ends(Some(NOW)) };
+        prop_assert_eq!(leaves(&over, State::Paused), leaves(&over, State::Error));
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]

@@ -70,6 +70,7 @@ mod tests {
             on_failure: OnFailure::Block,
             local_network: LocalNetwork::Allow,
             lockdown: false,
+            pause_ends: None,
             journal_directory: "/var/lib/masq/journal".into(),
         };
         let text = words(&state);

@@ -48,6 +48,7 @@ pub fn apply_lockdown(directory: &Path) -> Result<bool, CaptureError> {
         on_failure: OnFailure::Block,
         local_network: wish.local_network,
         lockdown: true,
+        pause_ends: None,
         journal_directory: directory.to_owned(),
     };
     // Who asks for the state misses it; the rules stand.

@@ -331,6 +331,25 @@ fn paused_traffic_is_direct_and_what_was_captured_ends_at_once() {
 }
 
 #[test]
+fn a_pause_ends_in_time_when_all_three_are_gone() {
+    let Some(lab) = lab() else { return };
+    let mut node = lab.node(None);
+    node.active();
+    assert_eq!(node.ask("suspend 2"), "Some(Suspended)");
+    is_direct(&lab, "paused");
+    let (guard, helper) = (guard_of(&node), node.helper.unwrap());
+    sh(&format!("kill -STOP {guard} {helper}"));
+    node.kill();
+    sh(&format!("kill -9 {guard} {helper}"));
+    until("the end of all", || gone(guard) && gone(helper));
+    until("the end of the pause", || {
+        capture_state::read().is_some_and(|state| state.state == State::Error)
+    });
+    is_refused(&lab, "behind the pause's end");
+    repair(&lab, "after the repair");
+}
+
+#[test]
 fn lockdown_refuses_when_off_and_while_paused() {
     let Some(lab) = lab() else { return };
     let before = state();
