@@ -66,7 +66,10 @@ fn origin() {
     let listener = listener.unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let _ = stream.unwrap().write_all(GREETING.as_bytes());
+            let mut stream = stream.unwrap();
+            // What is not read when it ends would reset the connection.
+            let _ = stream.read(&mut [0; 512]);
+            let _ = stream.write_all(GREETING.as_bytes());
         }
     });
 }
