@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use masq_lab::{Lab, Node, Swarm, require, wait};
+use masq_lab::{Host, Lab, Node, Swarm, require, wait};
 
 use crate::support::{CONNECTED, JOIN, LONELY, ROUTE};
 
@@ -105,8 +105,10 @@ fn a_split_mesh_works_on_and_heals() {
     swarm.await_stage(ROUTE, JOIN).unwrap();
     await_records(&swarm.nodes, 9, JOIN);
     thread::sleep(Duration::from_secs(5));
-    let hosts = swarm.hosts();
-    lab.split(&hosts[..5], &hosts[5..]).unwrap();
+    let (one, other) = halves(&swarm.nodes);
+    let hosts: Vec<Host> = swarm.hosts().into_iter().cloned().collect();
+    let of = |half: &[usize]| half.iter().map(|node| &hosts[*node]).collect::<Vec<_>>();
+    lab.split(&of(&one), &of(&other)).unwrap();
     await_records(&swarm.nodes, 4, Duration::from_secs(150));
     for node in &swarm.nodes {
         node.await_stage(ROUTE, JOIN).unwrap();
@@ -123,6 +125,39 @@ fn a_split_mesh_works_on_and_heals() {
         "MEASURED: everyone knows everyone {:?} after the split ended",
         start.elapsed()
     );
+}
+
+/// Two halves in each of which neighbors lead from every Node to every other: one whose neighbors are all
+/// beyond the split knows no address on its own side, and waits.
+fn halves(nodes: &[Node]) -> (Vec<usize>, Vec<usize>) {
+    let links: Vec<Vec<usize>> = nodes
+        .iter()
+        .map(|node| {
+            let status = node.status().unwrap();
+            let of = |id: &str| nodes.iter().position(|other| other.id() == Some(id));
+            status.neighbor_ids().into_iter().filter_map(of).collect()
+        })
+        .collect();
+    let is_whole = |half: &[usize]| {
+        let mut reached = vec![half[0]];
+        let mut next = 0;
+        while let Some(node) = reached.get(next).copied() {
+            next += 1;
+            let new = links[node].iter().filter(|node| half.contains(node));
+            for node in new.copied().collect::<Vec<_>>() {
+                if !reached.contains(&node) {
+                    reached.push(node);
+                }
+            }
+        }
+        reached.len() == half.len()
+    };
+    let all = 0..1_usize << nodes.len();
+    let parts = all.filter(|half| half.count_ones() as usize == nodes.len() / 2);
+    parts
+        .map(|half| (0..nodes.len()).partition(|node| half >> node & 1 == 1))
+        .find(|(one, other): &(Vec<usize>, Vec<usize>)| is_whole(one) && is_whole(other))
+        .expect("a mesh of ten has two such halves")
 }
 
 #[test]
