@@ -17,7 +17,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use crate::{bpf, sys};
+use crate::{marking, sys};
 
 /// The v2 hierarchy.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Hierarchy {
 
     /// Has the kernel mark every socket that is made in the group from here on.
     pub fn mark_sockets(&self, group: &Path, mark: u32) -> Result<Mark, CaptureError> {
-        self.attach(group, &marking_program(mark))
+        self.attach(group, &marking::of_all(mark))
     }
 
     /// Has the kernel run a program that marks for every socket that is made
@@ -203,19 +203,6 @@ pub(crate) fn v2_path(text: &str) -> Option<PathBuf> {
     let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     Some(PathBuf::from(path))
-}
-
-/// Where `struct bpf_sock` has the mark (linux/bpf.h).
-pub(crate) const BPF_SOCK_MARK: i16 = 16;
-
-/// `sk->mark = mark; return 1`.
-fn marking_program(mark: u32) -> Vec<u64> {
-    vec![
-        bpf::set_word(bpf::R2, mark),
-        bpf::store_word(bpf::R1, BPF_SOCK_MARK, bpf::R2),
-        bpf::set(bpf::R0, 1),
-        bpf::exit(),
-    ]
 }
 
 fn failed(what: &str, error: &io::Error) -> CaptureError {

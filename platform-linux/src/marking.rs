@@ -1,17 +1,26 @@
-//! The programs that mark the sockets of apps that a rule makes direct.
+//! The programs that mark sockets: the Node's own, and those of apps that a rule
+//! makes direct.
 //!
 //! They run whenever a socket is made, and so before it picks a route or a
 //! source address; the mark stays also when no process holds the socket any
-//! more. Each looks at the network namespace first: a control group and a
+//! more. Each but the first looks at the network namespace before: a control group and a
 //! user's number reach into containers, whose traffic is another matter. A
 //! mark that is there already stays: the Node's own is one.
 
 use crate::bpf::{self, FRAME, Function, R0, R1, R2, R6};
 
-/// `struct bpf_sock`: where the mark is.
+/// Where `struct bpf_sock` has the mark (linux/bpf.h).
 const MARK: i16 = 16;
 
-/// Marks what is made in the group that it is attached to and in those below;
+/// Marks what is made in the group that it is attached to and in those below.
+pub(crate) fn of_all(mark: u32) -> Vec<u64> {
+    let mut program = vec![bpf::copy(R6, R1)];
+    program.extend(set_mark(mark));
+    program.extend(end());
+    program
+}
+
+/// The same, of this network and not marked yet;
 /// with `only`, a group's number, in that group itself alone.
 pub(crate) fn of_group(network: u64, only: Option<u64>, mark: u32) -> Vec<u64> {
     let mut program = beginning(network);

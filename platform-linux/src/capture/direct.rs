@@ -5,7 +5,7 @@
 //! sockets are marked as the Node's own are. What rules name has marks with a
 //! number of its own, so that it can be taken back from sockets that are open.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
@@ -28,27 +28,19 @@ mod programs;
 pub(super) struct DirectApps {
     /// Control groups of processes that asked for it.
     admitted: HashMap<PathBuf, Mark>,
-    /// Control groups of the rules.
-    groups: Vec<RuledGroup>,
-    /// Users of the rules, each with its number.
+    /// Subjects of the rules, each with its number.
+    groups: Vec<(Group, u16)>,
     users: Vec<(u32, u16)>,
-    users_mark: Option<Mark>,
-    /// Programs of the rules, each with its number.
     programs: Vec<(Program, u16)>,
+    /// Of the groups whose sockets are marked, by number.
+    group_marks: HashMap<u16, Mark>,
+    users_mark: Option<Mark>,
     processes: Option<Programs>,
-    last_number: u16,
+    numbers: Numbers,
 }
 
 /// A control group that a rule makes direct. It is gone for good when it was
 /// removed: one of the same name is another.
-#[derive(Debug)]
-struct RuledGroup {
-    group: Group,
-    number: u16,
-    /// None until its sockets are marked.
-    mark: Option<Mark>,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Group {
     path: PathBuf,
@@ -57,20 +49,47 @@ struct Group {
     alone: bool,
 }
 
-impl DirectApps {
-    /// A number that no subject has, so that what one left behind is never
-    /// taken for another's.
-    fn next_number(&mut self) -> u16 {
+/// Numbers of subjects. They go round, so that what one left behind is not
+/// taken for another's.
+#[derive(Debug, Default)]
+struct Numbers {
+    taken: HashSet<u16>,
+    last: u16,
+}
+
+impl Numbers {
+    fn take(&mut self) -> u16 {
         loop {
-            self.last_number = self.last_number % RULED_NUMBERS + 1;
-            if !self.numbers().contains(&self.last_number) {
-                return self.last_number;
+            self.last = self.last % RULED_NUMBERS + 1;
+            if self.taken.insert(self.last) {
+                return self.last;
             }
         }
     }
 
+    /// From here on these subjects have numbers and no others; whether that is new.
+    fn give<T: PartialEq>(&mut self, subjects: &mut Vec<(T, u16)>, wanted: Vec<T>) -> bool {
+        let before = subjects.len();
+        subjects.retain(|(subject, number)| {
+            let stays = wanted.contains(subject);
+            if !stays {
+                self.taken.remove(number);
+            }
+            stays
+        });
+        let kept = subjects.len();
+        for subject in wanted {
+            if !subjects.iter().any(|(known, _)| *known == subject) {
+                subjects.push((subject, self.take()));
+            }
+        }
+        kept != before || subjects.len() != kept
+    }
+}
+
+impl DirectApps {
     fn numbers(&self) -> Vec<u16> {
-        let groups = self.groups.iter().map(|one| one.number);
+        let groups = self.groups.iter().map(|one| one.1);
         let users = self.users.iter().map(|one| one.1);
         let programs = self.programs.iter().map(|one| one.1);
         groups.chain(users).chain(programs).collect()
@@ -108,75 +127,68 @@ impl LinuxCapture {
     /// can be done is done; what cannot is said. Sockets of those that no rule
     /// names any more are captured like all others.
     pub fn bypass(&mut self, subjects: &Subjects) -> Result<(), CaptureError> {
-        let (wanted, mut missing) = self.groups_of(subjects);
-        let before = self.direct.numbers();
-        self.direct.groups.retain(|one| wanted.contains(&one.group));
-        for group in wanted {
-            if !self.direct.groups.iter().any(|one| one.group == group) {
-                let number = self.direct.next_number();
-                let mark = None;
-                let ruled = RuledGroup {
-                    group,
-                    number,
-                    mark,
-                };
-                self.direct.groups.push(ruled);
-            }
-        }
-        let users = self.direct.users.clone();
-        let ruled = |user: &u32| subjects.users.contains(user);
-        self.direct.users.retain(|(user, _)| ruled(user));
-        let mut wanted = subjects.users.clone();
-        wanted.truncate(MOST_USERS);
-        for user in wanted {
-            if !self.direct.users.iter().any(|one| one.0 == user) {
-                let number = self.direct.next_number();
-                self.direct.users.push((user, number));
-            }
-        }
-        let programs = programs_of(subjects);
-        self.direct.programs.retain(|one| programs.contains(&one.0));
-        for program in programs {
-            if !self.direct.programs.iter().any(|one| one.0 == program) {
-                let number = self.direct.next_number();
-                self.direct.programs.push((program, number));
-            }
-        }
+        let (groups, mut missing) = self.groups_of(subjects);
+        let mut users = subjects.users.clone();
+        users.truncate(MOST_USERS);
+        let direct = &mut self.direct;
+        let numbers = &mut direct.numbers;
+        let new_groups = numbers.give(&mut direct.groups, groups);
+        let new_users = numbers.give(&mut direct.users, users);
+        let new_programs = numbers.give(&mut direct.programs, programs_of(subjects));
         // The firewall knows a number before a socket has it.
-        if before != self.direct.numbers() {
+        if new_groups || new_users || new_programs {
             self.config.ruled = self.direct.numbers();
             self.enter(self.state)?;
             self.tell_ruled()?;
         }
         let network = network().map_err(|error| unmarked("the network's number", &error))?;
-        for index in 0..self.direct.groups.len() {
-            let one = &self.direct.groups[index];
-            if one.mark.is_some() {
-                continue;
-            }
-            let only = one.group.alone.then_some(one.group.id);
-            let program = marking::of_group(network, only, ruled_mark(one.number));
-            match self.hierarchy.attach(&one.group.path, &program) {
-                Ok(mark) => self.direct.groups[index].mark = Some(mark),
-                Err(error) => missing.push(format!("{}: {error}", one.group.path.display())),
-            }
+        missing.extend(self.mark_groups(network));
+        if new_users {
+            self.mark_users(network)?;
         }
-        if users != self.direct.users {
-            self.direct.users_mark = None;
-            let marks = self.direct.users.iter();
-            let marks: Vec<(u32, u32)> = marks.map(|one| (one.0, ruled_mark(one.1))).collect();
-            if !marks.is_empty() {
-                let program = marking::of_users(network, &marks);
-                let mark = self.hierarchy.attach(Path::new(""), &program)?;
-                self.direct.users_mark = Some(mark);
-            }
+        if new_programs || self.direct.processes.is_none() {
+            self.mark_programs(network)?;
         }
-        self.mark_programs(network)?;
         if missing.is_empty() {
             return Ok(());
         }
         let text = format!("no such unit or control group: {}", missing.join(", "));
         Err(CaptureError::new(FailureCode::CgroupUnavailable, text))
+    }
+
+    /// What could not be marked, and why.
+    fn mark_groups(&mut self, network: u64) -> Vec<String> {
+        let DirectApps {
+            groups,
+            group_marks,
+            ..
+        } = &mut self.direct;
+        group_marks.retain(|number, _| groups.iter().any(|one| one.1 == *number));
+        let mut failed = Vec::new();
+        for (group, number) in groups {
+            if group_marks.contains_key(number) {
+                continue;
+            }
+            let only = group.alone.then_some(group.id);
+            let program = marking::of_group(network, only, ruled_mark(*number));
+            match self.hierarchy.attach(&group.path, &program) {
+                Ok(mark) => drop(group_marks.insert(*number, mark)),
+                Err(error) => failed.push(format!("{}: {error}", group.path.display())),
+            }
+        }
+        failed
+    }
+
+    fn mark_users(&mut self, network: u64) -> Result<(), CaptureError> {
+        self.direct.users_mark = None;
+        let marks = self.direct.users.iter();
+        let marks: Vec<(u32, u32)> = marks.map(|one| (one.0, ruled_mark(one.1))).collect();
+        if !marks.is_empty() {
+            let program = marking::of_users(network, &marks);
+            let mark = self.hierarchy.attach(Path::new(""), &program)?;
+            self.direct.users_mark = Some(mark);
+        }
+        Ok(())
     }
 
     fn mark_programs(&mut self, network: u64) -> Result<(), CaptureError> {
