@@ -27,6 +27,17 @@ pub const NODE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// first: 127 and three letters of MASQ in ASCII.
 pub const NODE_BESIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 65, 83, 81));
 
+/// Servers in their order, without those that came before.
+pub fn each_once(servers: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for server in servers {
+        if !found.contains(&server) {
+            found.push(server);
+        }
+    }
+    found
+}
+
 /// Why a command could not be carried out; printed after "Cannot ACTION: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {

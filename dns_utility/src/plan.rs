@@ -8,7 +8,7 @@ use crate::environment::{
     Snapshot,
 };
 use crate::record::Record;
-use crate::{Failure, NODE, NODE_BESIDE, resolv_conf};
+use crate::{Failure, NODE, NODE_BESIDE, each_once, resolv_conf};
 
 const REPLACED: &str = "/etc/resolv.conf was replaced meanwhile";
 
@@ -99,16 +99,6 @@ fn of_resolved(resolved: &Resolved) -> Vec<IpAddr> {
             .chain(claimed)
             .chain(global.iter().copied()),
     )
-}
-
-fn each_once(servers: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let mut found = Vec::new();
-    for server in servers {
-        if !found.contains(&server) {
-            found.push(server);
-        }
-    }
-    found
 }
 
 /// What to write down and then do.

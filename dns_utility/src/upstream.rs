@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::resolv_conf;
+use crate::{each_once, resolv_conf};
 
 /// Where the texts are.
 pub const SYSTEM: &str = "/etc/resolv.conf";
@@ -26,16 +26,13 @@ pub struct Texts {
 
 /// Whom the system asks in the end, in order and each once; never one of `ours`.
 pub fn servers(texts: &Texts, ours: &[IpAddr]) -> Vec<IpAddr> {
-    let mut found = Vec::new();
     let mut named = resolv_conf::servers(&texts.system);
     if named.iter().all(|server| ours.contains(server)) {
         // Led to us already when we started.
         named = resolv_conf::servers_before(&texts.system);
     }
-    for server in named {
-        if ours.contains(&server) {
-            continue;
-        }
+    let others = named.into_iter().filter(|server| !ours.contains(server));
+    let behind = others.flat_map(|server| {
         let forwarder = if resolv_conf::STUBS.contains(&server) {
             texts.resolved.as_deref()
         } else if server.is_loopback() {
@@ -43,17 +40,12 @@ pub fn servers(texts: &Texts, ours: &[IpAddr]) -> Vec<IpAddr> {
         } else {
             None
         };
-        let behind = match forwarder {
+        match forwarder {
             Some(text) => resolv_conf::servers(text),
             None => vec![server],
-        };
-        for server in behind {
-            if !ours.contains(&server) && !found.contains(&server) {
-                found.push(server);
-            }
         }
-    }
-    found
+    });
+    each_once(behind.filter(|server| !ours.contains(server)))
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ pub struct Counters {
 pub struct EntryDns {
     fake: FakeIps,
     ipv6: bool,
-    real: bool,
+    keep: Keep,
     counters: Counters,
 }
 
@@ -136,7 +136,7 @@ impl EntryDns {
         EntryDns {
             fake,
             ipv6,
-            real: false,
+            keep: Keep::None,
             counters: Counters::default(),
         }
     }
@@ -144,14 +144,14 @@ impl EntryDns {
     /// A resolver for apps that connect by themselves: it gives out no fake address.
     pub fn of_real_addresses(fake: FakeIps) -> EntryDns {
         EntryDns {
-            real: true,
+            keep: Keep::Public,
             ..EntryDns::new(fake, true)
         }
     }
 
     /// Whether apps connect by themselves.
     pub fn gives_real_addresses(&self) -> bool {
-        self.real
+        self.keep == Keep::Public
     }
 
     /// The map between names and fake addresses.
@@ -175,7 +175,7 @@ impl EntryDns {
             return Outlook::Missing;
         };
         match classify::way(&Labels::of(&wire), RecordType::A) {
-            Way::Fake(_) if self.real => Outlook::Exit,
+            Way::Fake(_) if self.gives_real_addresses() => Outlook::Exit,
             Way::Fake(name) => Outlook::Fake(self.fake.pair_of(&name)),
             Way::FakeReverse(_) | Way::Known(_) | Way::Minimal => Outlook::Known,
             Way::Missing => Outlook::Missing,
@@ -209,8 +209,7 @@ impl EntryDns {
         let labels = Labels::of(&asker.query.name);
         let record_type = asker.query.query_type;
         match classify::way(&labels, record_type) {
-            Way::Fake(_) if self.real => Answer::ResolveAtExit(Question::new(asker, Keep::Public)),
-            Way::Fake(name) => self.respond_fake(&asker, &name, now),
+            Way::Fake(name) if self.keep == Keep::None => self.respond_fake(&asker, &name, now),
             Way::FakeReverse(address) => match self.fake.name_of(address) {
                 Some(name) if record_type == RecordType::PTR => {
                     let name = PTR(wire_name(name));
@@ -226,9 +225,8 @@ impl EntryDns {
                 let data = HINFO::new("RFC8482".to_owned(), String::new());
                 self.respond(&asker, vec![RData::HINFO(data)])
             }
-            Way::Exit if self.real => Answer::ResolveAtExit(Question::new(asker, Keep::Public)),
-            Way::Exit => Answer::ResolveAtExit(Question::new(asker, Keep::None)),
-            Way::Local => Answer::AskLocal(Question::new(asker, Keep::None)),
+            Way::Fake(_) | Way::Exit => Answer::ResolveAtExit(Question::new(asker, self.keep)),
+            Way::Local => Answer::AskLocal(Question::new(asker, self.keep)),
         }
     }
 

@@ -11,6 +11,7 @@ use masq_core::names::{MAX_QUERY, TcpQueries, Transport, tcp_frame};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -69,7 +70,7 @@ impl NameServer {
 
     /// Answers from now on.
     pub fn serve<L: Link, O: Outside>(self, entry: &Rc<Entry<L, O>>) -> io::Result<()> {
-        let connections = Rc::new(Semaphore::new(CONNECTIONS));
+        let connections = Arc::new(Semaphore::new(CONNECTIONS));
         for place in self.places {
             let udp = Rc::new(UdpSocket::from_std(place.udp)?);
             let tcp = TcpListener::from_std(place.tcp)?;
@@ -132,25 +133,24 @@ async fn hear_datagrams<L: Link, O: Outside>(entry: Rc<Entry<L, O>>, socket: Rc<
 async fn hear_connections<L: Link, O: Outside>(
     entry: Rc<Entry<L, O>>,
     listener: TcpListener,
-    connections: Rc<Semaphore>,
+    connections: Arc<Semaphore>,
 ) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        if connections.available_permits() == 0 {
+        let Ok(permit) = connections.clone().try_acquire_owned() else {
             entry
                 .troubles()
                 .note(Code::TooManyFlows, "connection refused");
             continue;
-        }
-        let (entry, connections) = (entry.clone(), connections.clone());
+        };
+        let entry = entry.clone();
         spawn_local(async move {
-            if let Ok(_permit) = connections.try_acquire() {
-                // A connection that breaks has nobody left to be told.
-                let _ = converse(&entry, stream).await;
-            }
+            let _permit = permit;
+            // A connection that breaks has nobody left to be told.
+            let _ = converse(&entry, stream).await;
         });
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use masq_dns::Failure;
 use masq_dns::environment::{GlobalDns, GlobalDomain, NetworkManager};
+use masq_dns::{Failure, each_once};
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{OwnedValue, Value};
 
@@ -75,18 +75,10 @@ fn read(values: &HashMap<String, OwnedValue>) -> GlobalDns {
 
 /// The first entries count first; a server of several connections is one.
 fn servers(configuration: &[HashMap<String, OwnedValue>]) -> Vec<IpAddr> {
-    let mut servers = Vec::new();
-    for name in configuration
+    let names = configuration
         .iter()
-        .flat_map(|entry| list(entry, "nameservers"))
-    {
-        if let Ok(server) = name.parse()
-            && !servers.contains(&server)
-        {
-            servers.push(server);
-        }
-    }
-    servers
+        .flat_map(|entry| list(entry, "nameservers"));
+    each_once(names.filter_map(|name| name.parse().ok()))
 }
 
 fn list(values: &HashMap<String, OwnedValue>, name: &str) -> Vec<String> {
