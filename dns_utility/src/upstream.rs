@@ -24,6 +24,17 @@ pub struct Texts {
     pub dnsmasq: Option<Vec<u8>>,
 }
 
+impl Texts {
+    /// As the files are; `behind` forwarders where what these ask is wanted.
+    pub fn gather(behind: bool, has_dnsmasq: bool, read: impl Fn(&str) -> Vec<u8>) -> Texts {
+        Texts {
+            system: read(SYSTEM),
+            resolved: behind.then(|| read(RESOLVED)),
+            dnsmasq: (behind && has_dnsmasq).then(|| read(NETWORK_MANAGER)),
+        }
+    }
+}
+
 /// Whom the system asks in the end, in order and each once; never one of `ours`.
 pub fn servers(texts: &Texts, ours: &[IpAddr]) -> Vec<IpAddr> {
     let mut named = resolv_conf::servers(&texts.system);

@@ -109,8 +109,8 @@ fn main() -> std::process::ExitCode {
                     ask(&helper, &Request::LocalNetwork { id: 4, allowed })
                 );
             }
-            ["suspend"] => println!("{:?}", ask(&helper, &Request::Suspend { seconds: 0 })),
-            ["suspend", seconds] => {
+            ["suspend", ref seconds @ ..] => {
+                let seconds = seconds.first().unwrap_or(&"0");
                 let seconds = seconds.parse().expect("a number");
                 println!("{:?}", ask(&helper, &Request::Suspend { seconds }));
             }

@@ -2,6 +2,7 @@
 //!
 //! What a message means is for whoever asked for it.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -13,6 +14,7 @@ use nix::sys::socket::{
 #[derive(Debug)]
 pub(crate) struct KernelNews {
     socket: OwnedFd,
+    buffer: RefCell<Vec<u8>>,
 }
 
 impl KernelNews {
@@ -24,16 +26,24 @@ impl KernelNews {
             SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
             protocol,
         )?;
+        KernelNews::on(socket, groups)
+    }
+
+    /// The same on a socket that does not wait.
+    pub(crate) fn on(socket: OwnedFd, groups: &[u32]) -> io::Result<KernelNews> {
         let groups = groups
             .iter()
             .fold(0, |groups, group| groups | 1 << (group - 1));
         bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
-        Ok(KernelNews { socket })
+        Ok(KernelNews {
+            socket,
+            buffer: RefCell::new(vec![0; 64 * 1024]),
+        })
     }
 
     /// Takes all news; whether any is of concern, or some were lost.
-    pub(crate) fn take(&self, is_concern: impl Fn(&[u8]) -> bool) -> bool {
-        let mut buffer = vec![0; 64 * 1024];
+    pub(crate) fn take(&self, mut is_concern: impl FnMut(&[u8]) -> bool) -> bool {
+        let mut buffer = self.buffer.borrow_mut();
         let mut concern = false;
         loop {
             match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {

@@ -3,12 +3,12 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, recv, send};
+use nix::sys::socket::{MsgFlags, send};
 
+use crate::kernel_news::KernelNews;
 use crate::sys;
 
 /// What happened to a process.
@@ -27,10 +27,7 @@ pub(crate) enum Event {
 }
 
 #[derive(Debug)]
-pub(crate) struct ProcessNews {
-    socket: OwnedFd,
-    buffer: Vec<u8>,
-}
+pub(crate) struct ProcessNews(KernelNews);
 
 /// Some events are lost.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,40 +63,32 @@ impl ProcessNews {
             }
             process = parent;
         }
-        Ok(ProcessNews {
-            socket: opened?,
-            buffer: vec![0; 8 * 1024],
-        })
+        opened.map(ProcessNews)
     }
 
     /// Takes all events there are.
-    pub(crate) fn take(&mut self, mut each: impl FnMut(Event)) -> Result<(), Lost> {
-        loop {
-            match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
-                Ok(length) => {
-                    if let Some(event) = self.buffer.get(..length).and_then(event) {
-                        each(event);
-                    }
-                }
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(()),
-                Err(_) => return Err(Lost),
+    pub(crate) fn take(&self, mut each: impl FnMut(Event)) -> Result<(), Lost> {
+        let lost = self.0.take(|message| {
+            if let Some(event) = event(message) {
+                each(event);
             }
-        }
+            false
+        });
+        if lost { Err(Lost) } else { Ok(()) }
     }
 }
 
 impl AsFd for ProcessNews {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.0.as_fd()
     }
 }
 
-fn listen() -> io::Result<OwnedFd> {
-    let socket = sys::connector_socket()?;
-    bind(socket.as_raw_fd(), &NetlinkAddr::new(0, PROCESSES))?;
-    send(socket.as_raw_fd(), &subscription(), MsgFlags::empty())?;
-    Ok(socket)
+fn listen() -> io::Result<KernelNews> {
+    let news = KernelNews::on(sys::connector_socket()?, &[PROCESSES])?;
+    let socket = news.as_fd().as_raw_fd();
+    send(socket, &subscription(), MsgFlags::empty())?;
+    Ok(news)
 }
 
 /// Runs in the network namespace of another process.

@@ -1,38 +1,38 @@
 //! The switch with a real Node: one that answers names by itself, without others and without a capture.
 
 use std::fs;
-use std::path::Path;
 
 use masq_lab::process;
 
 use crate::machine::{self, Asked, Machine};
 use crate::managers::Mode;
+use crate::sandbox::OWN;
 
-const FOLDER: &str = "/run/node";
 const NODE: &str = "node";
+/// The settings of one that only answers names.
+pub(crate) const ANSWERS: &str = "capture = false\nentry-dns = true\n";
+
+/// Writes the configuration of a Node with zero hops; the file.
+pub(crate) fn configure(settings: &str) -> String {
+    let file = format!("{OWN}/node.toml");
+    let text = format!(
+        "chain = \"dev\"\nneighborhood-mode = \"zero-hop\"\nreal-user = \"65534:65534:/\"\n\
+         data-directory = \"{OWN}/data\"\nlog-level = \"debug\"\n{settings}"
+    );
+    fs::write(&file, text).unwrap();
+    file
+}
 
 fn start(machine: &mut Machine) {
     machine.stop_node();
     let program = process::binary("MASQNode").unwrap();
-    let file = Path::new(FOLDER).join("config.toml");
-    let arguments = ["--config-file", file.to_str().unwrap()];
+    let arguments = ["--config-file", &configure(ANSWERS)];
     machine.daemon(NODE, program.to_str().unwrap(), &arguments);
-}
-
-fn configure() {
-    fs::create_dir(FOLDER).unwrap();
-    std::os::unix::fs::chown(FOLDER, Some(65534), Some(65534)).unwrap();
-    let text = format!(
-        "chain = \"dev\"\nneighborhood-mode = \"zero-hop\"\ncapture = false\nentry-dns = true\n\
-         data-directory = \"{FOLDER}\"\nreal-user = \"65534:65534:{FOLDER}\"\n"
-    );
-    fs::write(Path::new(FOLDER).join("config.toml"), text).unwrap();
 }
 
 fn names_stop_with_the_node_and_come_back(mode: Mode) {
     machine::with(mode, |machine| {
         let before = machine.state();
-        configure();
         start(machine);
         machine::until("the switch", || {
             machine.utility(&["subvert"]).code == Some(0)

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use crate::machine::{self, Asked, PATIENCE, until};
 use crate::managers::Mode;
+use crate::node::{ANSWERS, configure};
 use crate::sandbox::OWN;
 
 const GREETING: &str = "hello from beyond";
@@ -22,13 +23,7 @@ struct Node(Child);
 
 impl Node {
     fn start(settings: &str) -> Node {
-        let data = format!("{OWN}/data");
-        let config = format!("{OWN}/node.toml");
-        let text = format!(
-            "chain = \"dev\"\nneighborhood-mode = \"zero-hop\"\nreal-user = \"65534:65534:/\"\n\
-             data-directory = \"{data}\"\nlog-level = \"debug\"\n{settings}"
-        );
-        fs::write(&config, text).unwrap();
+        let config = configure(settings);
         let path = format!("{OWN}/log/node");
         let log = fs::File::create(&path).unwrap();
         let child = Command::new(process::binary("MASQNode").unwrap())
@@ -137,13 +132,12 @@ fn answers(mode: Mode) {
     machine::with(mode, |machine| {
         machine.stop_node();
         let before = machine.state();
-        let settings = "capture = false\nentry-dns = true\n";
-        let mut node = Node::start(settings);
+        let mut node = Node::start(ANSWERS);
         machine.works("subvert");
         for restarted in [false, true] {
             if restarted {
                 drop(node);
-                node = Node::start(settings);
+                node = Node::start(ANSWERS);
             }
             let asked = machine.upstream.asked();
             // A forwarder keeps what it was told before.

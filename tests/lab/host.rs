@@ -133,6 +133,16 @@ impl Host {
         namespace::inside(&self.namespace, work)
     }
 
+    /// The process that keeps this host's capture.
+    pub fn capture_helper(&self) -> Option<nix::unistd::Pid> {
+        let is_helper = |pid: &nix::unistd::Pid| {
+            fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.split('\0').any(|word| word == "--capture-helper"))
+        };
+        let mut processes = namespace::processes_in(&self.namespace).into_iter();
+        processes.find(is_helper)
+    }
+
     /// Waits until `process` accepts TCP connections on this port of this host.
     pub fn await_port(&self, process: &mut Process, port: u16) -> Result<()> {
         let listens = || {

@@ -321,10 +321,7 @@ impl Node {
 
     /// The capture helper's process.
     pub fn helper(&self) -> Option<nix::unistd::Pid> {
-        self.process_ids().into_iter().find(|pid| {
-            fs::read_to_string(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| line.split('\0').any(|word| word == "--capture-helper"))
-        })
+        self.host().capture_helper()
     }
 
     /// Asks the Node to end and waits for it.

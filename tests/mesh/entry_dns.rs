@@ -4,7 +4,7 @@ use std::fs;
 
 use masq_lab::{Mesh, MeshPlan, process, require};
 
-use crate::support::{LIMIT, resolve};
+use crate::support::{LIMIT, dig, resolve};
 
 const PLACES: [&str; 3] = ["@127.0.0.1", "@::1", "@127.65.83.81"];
 const RULES: &str = "[[rule]]\nto = \".blocked.example.test\"\naction = \"block\"\n";
@@ -18,25 +18,25 @@ fn without_a_capture_names_go_over_the_mesh_and_connections_the_usual_way() {
     let origin = mesh.site.origin.v4().to_string();
     for place in PLACES {
         for transport in ["+notcp", "+tcp"] {
-            let short = ask(
+            let short = dig(
                 &mesh,
                 &[place, transport, "+short", "A", "www.example.test"],
             );
             assert_eq!(short.trim(), origin, "{place} {transport}");
         }
     }
-    let v6 = ask(&mesh, &["@127.0.0.1", "+short", "AAAA", "www.example.test"]);
+    let v6 = dig(&mesh, &["@127.0.0.1", "+short", "AAAA", "www.example.test"]);
     assert_eq!(v6.trim(), mesh.site.origin.v6().to_string());
-    let text = ask(&mesh, &["@127.0.0.1", "TXT", "www.example.test"]);
+    let text = dig(&mesh, &["@127.0.0.1", "TXT", "www.example.test"]);
     assert!(text.contains("this is the laboratory"), "{text}");
-    let missing = ask(&mesh, &["@127.0.0.1", "A", "nx.example.test"]);
+    let missing = dig(&mesh, &["@127.0.0.1", "A", "nx.example.test"]);
     assert!(missing.contains("NXDOMAIN"), "{missing}");
-    let private = ask(&mesh, &["@127.0.0.1", "A", "private.example.test"]);
+    let private = dig(&mesh, &["@127.0.0.1", "A", "private.example.test"]);
     assert!(
         private.contains("NOERROR") && private.contains("ANSWER: 0"),
         "an exit pointed into the local network: {private}"
     );
-    let blocked = ask(&mesh, &["@127.0.0.1", "A", "www.blocked.example.test"]);
+    let blocked = dig(&mesh, &["@127.0.0.1", "A", "www.blocked.example.test"]);
     assert!(blocked.contains("REFUSED"), "{blocked}");
     assert!(!mesh.site.questions().contains("blocked"));
     let counts = mesh.counts(mesh.app()).unwrap();
@@ -61,14 +61,14 @@ fn what_only_the_local_network_knows_is_asked_of_who_was_asked_before_the_switch
     let dns = mesh.site.dns.v4().to_string();
     fs::write(mesh.lab.resolv_conf(), format!("nameserver {dns}\n")).unwrap();
     let asked = || mesh.site.questions().matches("printer.lan").count();
-    let _ = ask(&mesh, &["@127.0.0.1", "A", "printer.lan"]);
+    let _ = dig(&mesh, &["@127.0.0.1", "A", "printer.lan"]);
     let before = asked();
     assert!(before > 0, "{}", mesh.site.questions());
 
     switch_resolver(&mesh);
     // The Node looks at the file again after a second.
     std::thread::sleep(std::time::Duration::from_millis(1_200));
-    let answer = ask(&mesh, &["A", "printer.lan"]);
+    let answer = dig(&mesh, &["A", "printer.lan"]);
     assert!(!answer.contains("SERVFAIL"), "{answer}");
     assert_eq!(asked(), before * 2, "{}", mesh.site.questions());
 }
@@ -80,7 +80,7 @@ fn beside_a_capture_the_answers_are_the_addresses_that_are_captured() {
     }
     let mesh = answering_mesh(true);
     for place in PLACES {
-        let short = ask(&mesh, &[place, "+short", "A", "www.example.test"]);
+        let short = dig(&mesh, &[place, "+short", "A", "www.example.test"]);
         assert!(short.starts_with("198."), "{place}: {short}");
     }
     switch_resolver(&mesh);
@@ -115,9 +115,4 @@ fn adjust(name: &str, node: &mut masq_lab::NodePlan, capture: bool) {
 /// What `dns_utility subvert` does to a plain file.
 fn switch_resolver(mesh: &Mesh) {
     fs::write(mesh.lab.resolv_conf(), "nameserver 127.0.0.1\n").unwrap();
-}
-
-fn ask(mesh: &Mesh, arguments: &[&str]) -> String {
-    let output = mesh.app().run(LIMIT, "dig", arguments).unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -1,8 +1,8 @@
 //! Names, and what the user sees when one leads nowhere.
 
-use masq_lab::{Mesh, process, require};
+use masq_lab::{process, require};
 
-use crate::support::{LIMIT, assert_nothing_leaked, mesh, resolve};
+use crate::support::{LIMIT, assert_nothing_leaked, dig, mesh, resolve};
 
 #[test]
 fn questions_are_answered_and_none_leaves_the_mesh() {
@@ -84,9 +84,4 @@ fn an_exit_refuses_private_addresses_by_name_and_by_number() {
         assert!(page.contains("policy"), "{url}: {output:?}");
         assert!(!page.contains("this is the origin"), "{url}: {page}");
     }
-}
-
-fn dig(mesh: &Mesh, arguments: &[&str]) -> String {
-    let output = mesh.app().run(LIMIT, "dig", arguments).unwrap();
-    process::text(&output).unwrap()
 }

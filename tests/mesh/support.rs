@@ -31,6 +31,12 @@ pub(crate) fn resolve(host: &Host, name: &str, kind: &str) -> IpAddr {
         .unwrap_or_else(|| panic!("no address of {name}: {text:?}"))
 }
 
+/// What `dig` prints on the captured host.
+pub(crate) fn dig(mesh: &Mesh, arguments: &[&str]) -> String {
+    let output = mesh.app().run(LIMIT, "dig", arguments).unwrap();
+    process::text(&output).unwrap()
+}
+
 /// Reads `count` bytes of the content that begins at `offset`, and compares.
 pub(crate) fn read_content(stream: &mut TcpStream, offset: u64, count: u64) {
     let mut buffer = vec![0; 64 * 1024];

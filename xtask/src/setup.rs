@@ -93,17 +93,16 @@ pub(crate) fn ensure(need: Need) -> Result<()> {
         Need::Test => {
             ensure_tool(&NEXTEST)?;
             if unpacked::is_possible() {
-                return unpacked::resolvers();
+                unpacked::resolvers()?;
+                return unpacked::tunnels();
             }
-            say("setup: no apt-get here, so the tests of the resolver's managers will be skipped");
+            say(
+                "setup: no apt-get here, so the tests of the resolver's managers and of tunnels \
+                 will be skipped",
+            );
             Ok(())
         }
-        Need::Laboratory => {
-            if unpacked::is_possible() {
-                unpacked::tunnels()?;
-            }
-            open_tun()
-        }
+        Need::Laboratory => open_tun(),
     }
 }
 

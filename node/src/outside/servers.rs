@@ -78,12 +78,7 @@ impl SystemServers {
         // Where nothing comes back here a forwarder does better: it encrypts,
         // or knows which network a name belongs to.
         let behind = self.own.captures || !self.own.addresses.is_empty();
-        let dnsmasq = behind && Path::new(DNSMASQ).exists();
-        Texts {
-            system: text(SYSTEM),
-            resolved: behind.then(|| text(RESOLVED)),
-            dnsmasq: dnsmasq.then(|| text(NETWORK_MANAGER)),
-        }
+        Texts::gather(behind, Path::new(DNSMASQ).exists(), text)
     }
 }
 

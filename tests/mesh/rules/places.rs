@@ -1,12 +1,10 @@
 //! Who made a flow, by where its process runs; and when nobody answers that question.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use masq_lab::mesh::Site;
 use masq_lab::{Lab, require};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use super::{Machine, URL};
 
@@ -87,7 +85,7 @@ fn while_the_helper_is_silent_flows_are_of_nobody_known_and_wait_half_a_second()
     machine.reload();
     machine.assert_blocked("known", || machine.get("beta", URL));
 
-    let helper = helper_of(&machine);
+    let helper = machine.host.capture_helper().unwrap();
     kill(helper, Signal::SIGSTOP).unwrap();
     let begin = Instant::now();
     let (output, _, other) = machine.watched(|| machine.get("beta", URL));
@@ -102,14 +100,4 @@ fn while_the_helper_is_silent_flows_are_of_nobody_known_and_wait_half_a_second()
     kill(helper, Signal::SIGCONT).unwrap();
     machine.assert_direct("known again", || machine.get("beta", URL));
     machine.control.say(&["shutdown"]).unwrap();
-}
-
-/// The capture helper on the machine.
-fn helper_of(machine: &Machine) -> Pid {
-    let is_helper = |pid: &Pid| {
-        fs::read_to_string(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|line| line.split('\0').any(|word| word == "--capture-helper"))
-    };
-    let processes = masq_lab::namespace::processes_in(machine.host.namespace());
-    processes.into_iter().find(is_helper).unwrap()
 }

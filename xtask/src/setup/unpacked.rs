@@ -54,21 +54,20 @@ struct Layer {
 const TUNNELS: &[&str] = &["wireguard-go", "wireguard-tools"];
 
 pub(super) fn tunnels() -> Result<()> {
-    let layer = Layer {
-        name: "",
-        packages: TUNNELS,
-        with_libraries: false,
-    };
-    once("tunnels", &[layer])
+    once("tunnels", &[alone(TUNNELS)])
 }
 
 pub(super) fn peers() -> Result<()> {
-    let layer = Layer {
+    once("peers", &[alone(PEERS)])
+}
+
+/// These packages and nothing that they depend on, in one folder.
+const fn alone(packages: &'static [&'static str]) -> Layer {
+    Layer {
         name: "",
-        packages: PEERS,
+        packages,
         with_libraries: false,
-    };
-    once("peers", &[layer])
+    }
 }
 
 /// Whether this machine has the programs that unpack, and so can have the managers.

@@ -26,26 +26,15 @@ fn introductions_lead_neither_home_nor_into_the_local_network() {
         let remote = SocketAddr::new(seed.ip, 4_000);
         stage.core.handle_link_up(seed.id(), remote, true, now);
         let dials = stage.core.counters().dials;
-        let id = actor(1).id();
-        stage.say(
-            &seed,
-            &Message::Introduction {
-                id,
-                ip,
-                ports: vec![4_000],
-            },
-        );
+        let introduction = |ip| Message::Introduction {
+            id: actor(1).id(),
+            ip,
+            ports: vec![4_000],
+        };
+        stage.say(&seed, &introduction(ip));
         stage.wait_s(1);
         assert_eq!(stage.core.counters().dials, dials, "{ip}");
-        let ip = net::ip(66);
-        stage.say(
-            &seed,
-            &Message::Introduction {
-                id,
-                ip,
-                ports: vec![4_000],
-            },
-        );
+        stage.say(&seed, &introduction(net::ip(66)));
         assert_eq!(
             stage.core.counters().dials,
             dials + 1,
